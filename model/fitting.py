@@ -1,0 +1,291 @@
+"""One loop for both phases: steps, epochs, the average of the weights, resuming, stopping.
+
+The loop knows nothing of films. A phase tells it how to make the batch of a step and how to validate; everything
+random in a step is fixed by (seed, phase, epoch, step), so a step repeated after a kill is the same step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.runs import Run
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One epoch of a phase: its number from 1, its steps, and the side of its films in pixels."""
+
+    number: int
+    steps: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What the loop needs to know about a phase.
+
+    Attributes
+    ----------
+    number : int
+        1 (base frozen) or 2 (all layers).
+    epochs : tuple of Epoch
+        The plan.
+    network : keras.Model
+        Gives logits (batch, 2); all its trainable weights are trained.
+    batch : callable
+        (epoch, step from 0) -> inputs, labels (b,), loss weights (b,).
+    validate : callable
+        epoch -> "val_loss", "val_accuracy", "val_auroc" of the network as it is now.
+    learning_rate, weight_decay, warmup, floor : float
+        Peak rate; decoupled decay; share of all steps that climb to the peak; share of the peak at the end.
+    smoothing : float
+        Label smoothing, 0..1.
+    averaging : float
+        Decay per step of the moving average of the weights; 0 keeps the weights themselves.
+    patience : int
+        Epochs without a lower validation loss before the phase ends early.
+    """
+
+    number: int
+    epochs: tuple[Epoch, ...]
+    network: keras.Model
+    batch: Callable[[Epoch, int], Batch]
+    validate: Callable[[Epoch], dict[str, float]]
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    floor: float
+    smoothing: float
+    averaging: float
+    patience: int
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where a phase is. Everything in it goes into the saved state."""
+
+    phase: int
+    epoch: int = 0
+    step: int = 0
+    total: int = 0
+    loss_sum: float = 0.0
+    correct: float = 0.0
+    seen: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    epochs_without_gain: int = 0
+    finished: bool = False
+
+
+def learning_rate_at(step: int, *, total: int, peak: float, warmup: float, floor: float) -> float:
+    """Return the rate of a step: a linear climb, then half a cosine down to ``floor * peak``.
+
+    References
+    ----------
+    Loshchilov, Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", arXiv:1608.03983.
+    """
+    climb = max(1, round(warmup * total))
+    if step < climb:
+        return peak * (step + 1) / climb
+    done = (step - climb) / max(1, total - climb)
+    return peak * (floor + (1 - floor) * 0.5 * (1 + float(np.cos(np.pi * done))))
+
+
+class Fitter:
+    """Train one phase of a run, from wherever it stands.
+
+    Parameters
+    ----------
+    run : Run
+        Gets the events, the states and the best weights.
+    model : keras.Model
+        The whole classifier, whose weights are saved.
+    phase : Phase
+        What to do.
+    seed : int
+        Seeds dropout; batches bring their own.
+    save_seconds : float
+        Save a state at least this often, besides after every epoch.
+    stop : callable
+        Asked before every step; True ends the phase cleanly.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        model: keras.Model,
+        phase: Phase,
+        *,
+        seed: int,
+        save_seconds: float,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.run, self.model, self.phase, self.seed = run, model, phase, seed
+        self.save_seconds, self.stop = save_seconds, stop
+        self.progress = Progress(phase=phase.number)
+        self.trained = list(phase.network.trainable_variables)
+        self.averages = [tf.Variable(v.value, trainable=False) for v in self.trained]
+        self.optimizer = keras.optimizers.AdamW(
+            learning_rate=phase.learning_rate, weight_decay=phase.weight_decay, global_clipnorm=1.0
+        )
+        self.optimizer.exclude_from_weight_decay(var_names=["bias"])
+        self.optimizer.build(self.trained)
+        self._dropout = [
+            layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout)
+        ]
+        self._step = tf.function(self._train_step, reduce_retracing=True)
+
+    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """Take up a saved state of this phase."""
+        self.progress = Progress(**meta["progress"])
+        for k, variable in enumerate(self.model.weights):
+            variable.assign(arrays[f"weight/{k}"])
+        for k, variable in enumerate(self.optimizer.variables):
+            variable.assign(arrays[f"optimizer/{k}"])
+        for k, average in enumerate(self.averages):
+            average.assign(arrays[f"average/{k}"])
+
+    def fit(self) -> bool:
+        """Train until the plan is done, validation stops improving, or `stop` says so.
+
+        Returns
+        -------
+        bool
+            True if the phase is finished, False if it was stopped.
+        """
+        total = sum(e.steps for e in self.phase.epochs)
+        saved = time.monotonic()
+        with ThreadPoolExecutor(1) as maker:
+            for epoch in self.phase.epochs[self.progress.epoch :]:
+                if self.progress.finished:
+                    break
+                upcoming = maker.submit(self.phase.batch, epoch, self.progress.step)
+                with self._bar(epoch) as bar:
+                    while self.progress.step < epoch.steps:
+                        if self.stop():
+                            self._save()
+                            return False
+                        batch = upcoming.result()
+                        if self.progress.step + 1 < epoch.steps:
+                            upcoming = maker.submit(self.phase.batch, epoch, self.progress.step + 1)
+                        loss = self._one_step(batch, epoch, total)
+                        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                        bar.update()
+                        if time.monotonic() - saved > self.save_seconds:
+                            self._save()
+                            saved = time.monotonic()
+                self._end_epoch(epoch)
+                self._save()
+                saved = time.monotonic()
+        self.progress.finished = True
+        self._save()
+        return True
+
+    def _bar(self, epoch: Epoch) -> tqdm[Any]:
+        return tqdm(
+            total=epoch.steps,
+            initial=self.progress.step,
+            desc=f"phase {self.phase.number} epoch {epoch.number}/{len(self.phase.epochs)} at {epoch.size} px",
+            unit="step",
+            mininterval=0.5,
+        )
+
+    def _one_step(self, batch: Batch, epoch: Epoch, total: int) -> float:
+        inputs, labels, weights = batch
+        rate = learning_rate_at(
+            self.progress.total,
+            total=total,
+            peak=self.phase.learning_rate,
+            warmup=self.phase.warmup,
+            floor=self.phase.floor,
+        )
+        for state in self._dropout:
+            state.assign(np.array([self.seed * 10 + self.phase.number, self.progress.total], dtype=np.uint32))
+        self.optimizer.learning_rate.assign(rate)
+        decay = min(self.phase.averaging, (1 + self.progress.total) / (10 + self.progress.total))
+        loss, correct = self._step(
+            tf.constant(inputs), tf.constant(labels), tf.constant(weights), tf.constant(decay, tf.float32)
+        )
+        self.progress.step += 1
+        self.progress.total += 1
+        self.progress.loss_sum += float(loss) * len(labels)
+        self.progress.correct += float(correct)
+        self.progress.seen += len(labels)
+        self.run.log(
+            "step",
+            phase=self.phase.number,
+            epoch=epoch.number,
+            step=self.progress.total,
+            loss=float(loss),
+            accuracy=float(correct) / len(labels),
+            learning_rate=rate,
+        )
+        return float(loss)
+
+    def _train_step(
+        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, decay: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            logits = self.phase.network(inputs, training=True)
+            targets = tf.one_hot(labels, 2) * (1 - self.phase.smoothing) + self.phase.smoothing / 2
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_mean(losses * weights)
+        gradients = tape.gradient(loss, [v.value for v in self.trained])
+        self.optimizer.apply(gradients, self.trained)
+        for average, variable in zip(self.averages, self.trained, strict=True):
+            average.assign(variable.value + decay * (average - variable.value))
+        correct = tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))
+        return loss, correct
+
+    def _end_epoch(self, epoch: Epoch) -> None:
+        began = time.monotonic()
+        own = [np.array(v) for v in self.trained]
+        for variable, average in zip(self.trained, self.averages, strict=True):
+            variable.assign(average)
+        scores = self.phase.validate(epoch)
+        p = self.progress
+        gained = scores["val_loss"] < p.best_loss
+        if gained:
+            p.best_loss, p.best_epoch, p.epochs_without_gain = scores["val_loss"], epoch.number, 0
+            self.save_best(epoch=epoch.number, scores=scores)
+        else:
+            p.epochs_without_gain += 1
+        for variable, value in zip(self.trained, own, strict=True):
+            variable.assign(value)
+        self.run.log(
+            "epoch",
+            phase=self.phase.number,
+            epoch=epoch.number,
+            size=epoch.size,
+            loss=p.loss_sum / p.seen,
+            accuracy=p.correct / p.seen,
+            **scores,
+            best=gained,
+            validation_seconds=round(time.monotonic() - began, 1),
+        )
+        p.epoch, p.step, p.loss_sum, p.correct, p.seen = p.epoch + 1, 0, 0.0, 0.0, 0
+        p.finished = p.epochs_without_gain >= self.phase.patience
+
+    def save_best(self, *, epoch: int, scores: Mapping[str, float]) -> None:
+        """Write the model's present weights as the best of the run."""
+        weights = {v.path: np.array(v) for v in self.model.weights}
+        self.run.save_best(weights, {"phase": self.phase.number, "epoch": epoch, **scores})
+
+    def _save(self) -> None:
+        arrays: Arrays = {f"weight/{k}": np.array(v) for k, v in enumerate(self.model.weights)}
+        arrays |= {f"optimizer/{k}": np.array(v) for k, v in enumerate(self.optimizer.variables)}
+        arrays |= {f"average/{k}": a.numpy() for k, a in enumerate(self.averages)}
+        self.run.save_state(arrays, {"progress": asdict(self.progress)})

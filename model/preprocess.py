@@ -1,0 +1,85 @@
+"""Film -> network input. Training and serving share this one path.
+
+`to_grid` squashes to the network's grid; `standardize` removes what the exposure, the scanner and the
+export did to the tones. Augmentation happens between the two.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT_SIZE = 224
+VERSION = "tone-1"
+
+_MARGIN = 1 / 8
+_TAILS = (1.0, 99.0)
+_EXPONENTS = (0.4, 2.5)
+
+
+def to_grid(pixels: NDArray[np.float32], *, size: int = INPUT_SIZE) -> NDArray[np.float32]:
+    """Squash a film to a square grid, as the films of the training set were.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (height, width)
+        Gray in 0..1.
+    size : int
+        Side of the result in pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size)
+        Gray in 0..1. Shrinking averages areas, enlarging interpolates linearly.
+    """
+    if pixels.shape == (size, size):
+        return pixels.astype(np.float32, copy=True)
+    shrinking = pixels.shape[0] >= size and pixels.shape[1] >= size
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=method), dtype=np.float32)
+
+
+def standardize(film: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Remove exposure, contrast and gamma, so that the tones of two scanners agree.
+
+    In the middle three quarters of the film (away from borders, markers and collimation) the 1st percentile becomes
+    0 and the 99th becomes 1; then the exponent is chosen that brings the median to one half. The result is the same
+    for any affine change of the grays and, where it does not clip, for any gamma applied to a film that spans 0..1.
+
+    Parameters
+    ----------
+    film : ndarray of float32, shape (size, size)
+        Gray in 0..1.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size)
+        Gray in 0..1; a constant film becomes zeros.
+    """
+    height, width = film.shape
+    top, left = int(height * _MARGIN), int(width * _MARGIN)
+    middle = film[top : height - top, left : width - left]
+    low, high = np.percentile(middle, _TAILS)
+    if high - low < 1e-6:
+        return np.zeros_like(film)
+    stretched = np.clip((film - np.float32(low)) / np.float32(high - low), 0, 1)
+    median = float(np.median(stretched[top : height - top, left : width - left]))
+    exponent = np.log(0.5) / np.log(np.clip(median, 0.05, 0.95))
+    return np.power(stretched, np.float32(np.clip(exponent, *_EXPONENTS)))
+
+
+def preprocess(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn a film of any size into one network input.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (height, width)
+        Gray in 0..1, as `model.images.Radiograph` holds it.
+
+    Returns
+    -------
+    ndarray of float32, shape (224, 224, 1)
+        Standardized gray in 0..1.
+    """
+    return standardize(to_grid(pixels))[:, :, None]

@@ -1,0 +1,154 @@
+"""Build and fine-tune the classifier by transfer learning.
+
+A first try, about a minute, on films it makes itself:
+
+    python train.py --smoke
+
+The real thing, on Kermany's folder of train/ val/ test/ with NORMAL/ and PNEUMONIA/ in each:
+
+    python train.py --dataset chest_xray --data-dir DIR
+
+Go on after an interruption, a crash or a power cut:
+
+    python train.py --resume runs/2026-11-22-chest_xray
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from model.augment import PRESETS
+from model.datasets import REGISTRY
+from model.errors import PneumoscopeError
+from model.runs import Run
+from model.smoke import SMOKE_SETTINGS, write_smoke_films
+from model.training import TrainingConfig, start_run, train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 an error, 130 stopped by Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    stop = _CtrlC()
+    try:
+        if options.resume:
+            run = Run(options.resume)
+        elif options.smoke:
+            return _smoke(stop)
+        else:
+            run = start_run(options.run or _new_folder(options.dataset), _config(options))
+        return _train(run, stop)
+    except PneumoscopeError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(run: Run, stop: _CtrlC) -> int:
+    print(f"run folder: {run.folder}", flush=True)
+    if train(run, stop=stop):
+        print(f"done; the best weights are in {run.folder / 'best.npz'}")
+        return 0
+    print(f"stopped; the best weights so far are saved, go on with: python train.py --resume {run.folder}")
+    return 130
+
+
+def _smoke(stop: _CtrlC) -> int:
+    with tempfile.TemporaryDirectory(prefix="pneumoscope-smoke-") as place:
+        films = Path(place) / "films"
+        write_smoke_films(films)
+        config = TrainingConfig(dataset="chest_xray", data_dir=str(films), **SMOKE_SETTINGS)
+        return _train(start_run(Path(place) / "run", config), stop)
+
+
+class _CtrlC:
+    """Remember the first Ctrl-C so that training can end cleanly; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        signal.signal(signal.SIGINT, self._press)
+        signal.signal(signal.SIGTERM, self._press)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = True
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        print("\nstopping after this step and saving; press Ctrl-C again to end at once", file=sys.stderr)
+
+    def __call__(self) -> bool:
+        return self.pressed
+
+
+def _new_folder(dataset: str) -> Path:
+    return Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}-{dataset}"
+
+
+def _stages(text: str) -> tuple[tuple[int, float], ...]:
+    if text in ("", "none"):
+        return ()
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        return tuple((int(size), float(epochs)) for size, epochs in pairs)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 112:3,224:0.5 (pixels:epochs, ...)") from error
+
+
+def _config(options: argparse.Namespace) -> TrainingConfig:
+    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig)}
+    return TrainingConfig(**{**values, "data_dir": str(options.data_dir.expanduser().resolve())})
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = {f.name: f.default for f in fields(TrainingConfig)}
+    parser = argparse.ArgumentParser(
+        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+    def add(flag: str, about: str, **extra: object) -> None:
+        name = flag.removeprefix("--").replace("-", "_")
+        default = defaults[name]
+        extra.setdefault("type", type(default))
+        parser.add_argument(flag, default=default, help=f"{about} (default: {default})", **extra)  # type: ignore[arg-type]
+
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    parser.add_argument("--smoke", action="store_true", help="the whole thing, tiny, on synthetic films")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")
+    parser.add_argument("--dataset", choices=sorted(REGISTRY), default="chest_xray", help="which data set")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="where it is")
+    add("--split", "keep the folders' splits, or divide train/ anew by patient", choices=["folders", "patient"])
+    add("--val-fraction", "share of films for a validation split made here")
+    add("--test-fraction", "share of films for a test split made here")
+    add("--limit", "use at most this many films of each split, 0 for all")
+    add("--seed", "fixes everything random")
+    add("--weights", "'imagenet', 'random', or a weight file", metavar="SOURCE")
+    add("--head", "what follows block 5", choices=["average", "flatten"])
+    add("--width", "units of the hidden dense layer")
+    add("--dropout", "share of hidden units dropped")
+    add("--base-width", "channel multiplier, below 1 only with random weights")
+    add("--augmentation", "how far training films are changed", choices=sorted(PRESETS))
+    add("--vertical-flip", "probability of an upside-down film")
+    add("--balance", "how unequal classes are handled", choices=["none", "weights", "sampling", "look"])
+    add("--copies", "phase 1: augmented copies per film")
+    add("--head-epochs", "phase 1: longest duration")
+    add("--head-batch", "phase 1: films per step")
+    add("--head-rate", "phase 1: peak learning rate")
+    add("--stages", "phase 2: pixels:epochs, ...; 'none' for phase 1 only", type=_stages)
+    add("--batch", "phase 2: films per step")
+    add("--rate", "phase 2: peak learning rate")
+    add("--weight-decay", "decoupled weight decay")
+    add("--smoothing", "label smoothing")
+    add("--averaging", "decay of the moving average of the weights, 0 for none")
+    add("--patience", "epochs without a lower validation loss before a phase ends")
+    add("--save-minutes", "longest time between two saved states")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
