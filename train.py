@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -30,14 +30,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from model.augment import PRESETS
 from model.datasets import REGISTRY
 from model.errors import PneumoscopeError
-from model.runs import Run
+from model.runs import BEST, Run
+from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
-from model.training import TrainingConfig, start_run, train
+from model.training import start_run, train
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 an error, 130 stopped by Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _refuse_what_would_be_ignored(parser, options)
     stop = _CtrlC()
     try:
         if options.resume:
@@ -50,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PneumoscopeError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("train.py: ended at once; the last saved state is whole, go on with --resume", file=sys.stderr)
+        return 130
 
 
 def _train(run: Run, stop: _CtrlC) -> int:
@@ -57,11 +63,13 @@ def _train(run: Run, stop: _CtrlC) -> int:
     if train(run, stop=stop):
         print(f"done; the best weights are in {run.folder / 'best.npz'}")
         return 0
-    print(f"stopped; the best weights so far are saved, go on with: python train.py --resume {run.folder}")
+    trained = "the best weights so far are saved" if (run.folder / BEST).exists() else "nothing was trained yet"
+    print(f"stopped; {trained}, go on with: python train.py --resume {run.folder}")
     return 130
 
 
 def _smoke(stop: _CtrlC) -> int:
+    print("a smoke run; its films and its folder are removed at the end", flush=True)
     with tempfile.TemporaryDirectory(prefix="pneumoscope-smoke-") as place:
         films = Path(place) / "films"
         write_smoke_films(films)
@@ -80,14 +88,25 @@ class _CtrlC:
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        print("\nstopping after this step and saving; press Ctrl-C again to end at once", file=sys.stderr)
+        # Not print: a signal may arrive while the progress bar is writing to the same buffer.
+        os.write(2, b"\nstopping after this step and saving; press Ctrl-C again to end at once\n")
 
     def __call__(self) -> bool:
         return self.pressed
 
 
+def _refuse_what_would_be_ignored(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    mode = "--resume" if options.resume else "--smoke" if options.smoke else None
+    given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
+    ignored = [f"--{name.replace('_', '-')}" for name in given if name not in ("resume", "smoke")]
+    if options.resume and options.smoke:
+        parser.error("give --resume or --smoke, not both")
+    if mode and ignored:
+        parser.error(f"{mode} brings its own settings; leave out {', '.join(ignored)}")
+
+
 def _new_folder(dataset: str) -> Path:
-    return Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}-{dataset}"
+    return Path("runs") / f"{datetime.now(UTC).astimezone():%Y-%m-%d-%H%M%S}-{dataset}"
 
 
 def _stages(text: str) -> tuple[tuple[int, float], ...]:

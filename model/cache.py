@@ -1,4 +1,4 @@
-"""The cache folder, and the three habits that keep it sound: hashing, atomic writes and one writer at a time."""
+"""The cache folder, and the three habits that keep it sound: hashes, atomic writes, one writer at a time."""
 
 import contextlib
 import hashlib
@@ -17,8 +17,8 @@ def cache_dir() -> Path:
     Returns
     -------
     Path
-        ``$PNEUMOSCOPE_CACHE`` where set, else ``$XDG_CACHE_HOME/pneumoscope``, else ``~/.cache/pneumoscope``. The
-        folder need not exist yet.
+        ``$PNEUMOSCOPE_CACHE`` where set, else ``$XDG_CACHE_HOME/pneumoscope``, else
+        ``~/.cache/pneumoscope``. The folder need not exist yet.
 
     References
     ----------
@@ -64,8 +64,8 @@ def file_digest(path: Path, *, algorithm: str = "sha256") -> str:
 def atomic_path(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target` that becomes `target` when the block ends well.
 
-    A reader sees the old file or the new one, never a part of it. After a kill at any moment at most a file named
-    ``.NAME.*.tmp`` stays behind; :func:`sweep_temporaries` removes it.
+    A reader sees the old file or the new one, never a part of it. After a kill at any moment at most a file
+    named ``.NAME.*.tmp`` stays behind; :func:`sweep_temporaries` removes it.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ ACCEPTED = "PNG, JPEG, BMP, TIFF, WebP or DICOM"
 """The accepted formats, as error sentences name them."""
 
 _ROWS_AT_ONCE = 256
+
+# Log records of these two quote values of the file they are about, which may identify a person. pydicom sets
+# its own level whenever it likes, so its one logger gets a filter; Pillow's many inherit the level of their root.
+logging.getLogger("pydicom").addFilter(lambda record: False)
+logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from model.decoding import DecodedFilm, gray_from_channels
@@ -13,9 +11,6 @@ from model.dicom_layout import read_layout
 from model.dicom_pixels import color_full_scale, decode_first_frame
 from model.errors import ImageError
 from model.scrub import shown_metadata
-
-# pydicom's log records quote values of the file they are about, which may identify a person.
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 
 def decode_dicom(data: bytes) -> DecodedFilm:

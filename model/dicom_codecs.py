@@ -6,7 +6,7 @@ import struct
 from itertools import pairwise
 from typing import Any
 
-import gdcm  # type: ignore[import-untyped]
+import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -100,9 +100,7 @@ def _decode_jpeg_by_gdcm(codestream: bytes, header: FrameHeader) -> NDArray[np.u
     image.SetNumberOfDimensions(2)
     image.SetDimensions((header.width, header.height, 1))
     image.SetDataElement(element)
-    image.SetPhotometricInterpretation(
-        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
-    )
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
     image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
     # GDCM hands its bytes over as text, of which each undecodable byte is one escape.

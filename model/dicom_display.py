@@ -19,9 +19,7 @@ Extent = tuple[float, float]
 _ROWS_AT_ONCE = 256
 _INVALID_WINDOW = "Its display window is not valid, so the full range of its values is shown."
 _EMPTY_WINDOW = "Its display window shows nothing of the picture, so the full range of its values is shown."
-_CONTRADICTION = (
-    "It contradicts itself about which end is black; its photometric interpretation was followed."
-)
+_CONTRADICTION = "It contradicts itself about which end is black; its photometric interpretation was followed."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +231,7 @@ def _modality(dataset: Dataset) -> Callable[[NDArray[np.float64]], NDArray[np.fl
     )
     if slope == 0 or not (np.isfinite(slope) and np.isfinite(intercept)):
         raise ImageError(
-            "This DICOM's rescale slope and intercept are not valid, so its values mean "
-            "nothing; export it again."
+            "This DICOM's rescale slope and intercept are not valid, so its values mean nothing; export it again."
         )
     return lambda stored: stored * slope + intercept
 

@@ -169,6 +169,4 @@ def _check_amounts(dataset: Dataset) -> None:
             raise ImageError("This DICOM's lookup tables are larger than any film's; export it again.")
     pixels = dataset.get("PixelData")
     if isinstance(pixels, bytes) and pixels.count(b"\xfe\xff\x00\xe0") > _MAX_FRAGMENTS:
-        raise ImageError(
-            "This DICOM's pixels come in more pieces than any film's; export the first frame alone."
-        )
+        raise ImageError("This DICOM's pixels come in more pieces than any film's; export the first frame alone.")

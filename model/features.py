@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,15 +68,11 @@ def cached_features(
     """
     total = copies * len(films)
     count = path.with_suffix(".count.json")
-    done = int(json.loads(count.read_text())["rows"]) if path.exists() and count.exists() else 0
-    with writing(path):
-        rows = (
-            np.lib.format.open_memmap(path, mode="r+")
-            if done
-            else np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(total, width))
-        )
+    with writing(path), path.open("r+b" if path.exists() else "w+b") as rows:
+        done, start = _taken_up(rows, count, shape=(total, width))
         while done < total:
             if stop():
+                _keep(rows, count, done)
                 return None
             chosen = np.arange(done, min(done + batch, total))
             films_of_batch = film_batch(
@@ -84,12 +82,37 @@ def cached_features(
                 hows=[how if row >= len(films) else None for row in chosen],
                 seeds=[(seed, 1, int(row)) for row in chosen],
             )
-            rows[chosen] = extract(films_of_batch)
+            rows.seek(start + done * width * 4)
+            rows.write(np.ascontiguousarray(extract(films_of_batch), dtype="<f4").tobytes())
             done = int(chosen[-1]) + 1
             if done == total or (done // batch) % 16 == 0:
-                rows.flush()
-                with atomic_path(count) as temporary:
-                    temporary.write_text(json.dumps({"rows": done}))
+                _keep(rows, count, done)
             progress(done, total)
-    del rows
     return np.asarray(np.load(path, mmap_mode="r"), dtype=np.float32).reshape(copies, len(films), width)
+
+
+def _taken_up(rows: BinaryIO, count: Path, *, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows that are finished and where in the file row 0 starts; a file that does not fit is begun anew.
+
+    The file is written like any other and not through a memory map, where a full disk kills the process.
+    """
+    try:
+        np.lib.format.read_magic(rows)
+        found, start = np.lib.format.read_array_header_1_0(rows), rows.tell()
+        done = int(json.loads(count.read_text())["rows"])
+        if found == (shape, False, np.dtype("<f4")) and rows.seek(0, os.SEEK_END) >= start + done * shape[1] * 4:
+            return done, start
+    except (OSError, ValueError, KeyError):
+        pass
+    count.unlink(missing_ok=True)
+    rows.seek(0)
+    rows.truncate()
+    np.lib.format.write_array_header_1_0(rows, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return 0, rows.tell()
+
+
+def _keep(rows: BinaryIO, count: Path, done: int) -> None:
+    rows.flush()
+    os.fsync(rows.fileno())
+    with atomic_path(count) as temporary:
+        temporary.write_text(json.dumps({"rows": done}))

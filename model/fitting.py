@@ -161,12 +161,15 @@ class Fitter:
     def fit(self) -> bool:
         """Train until the plan is done, validation stops improving, or `stop` says so.
 
+        A state is saved before the first step: from then on the best weights may be this phase's.
+
         Returns
         -------
         bool
             True if the phase is finished, False if it was stopped.
         """
         total = sum(e.steps for e in self.phase.epochs)
+        self._save()
         saved = time.monotonic()
         with ThreadPoolExecutor(1) as maker:
             for epoch in self.phase.epochs[self.progress.epoch :]:
@@ -252,7 +255,7 @@ class Fitter:
 
     def _end_epoch(self, epoch: Epoch) -> None:
         began = time.monotonic()
-        own = [np.array(v) for v in self.trained]
+        own = [np.array(v.numpy()) for v in self.trained]
         for variable, average in zip(self.trained, self.averages, strict=True):
             variable.assign(average)
         scores = self.phase.validate(epoch)
@@ -281,11 +284,11 @@ class Fitter:
 
     def save_best(self, *, epoch: int, scores: Mapping[str, float]) -> None:
         """Write the model's present weights as the best of the run."""
-        weights = {v.path: np.array(v) for v in self.model.weights}
+        weights = {v.path: np.array(v.numpy()) for v in self.model.weights}
         self.run.save_best(weights, {"phase": self.phase.number, "epoch": epoch, **scores})
 
     def _save(self) -> None:
-        arrays: Arrays = {f"weight/{k}": np.array(v) for k, v in enumerate(self.model.weights)}
-        arrays |= {f"optimizer/{k}": np.array(v) for k, v in enumerate(self.optimizer.variables)}
+        arrays: Arrays = {f"weight/{k}": np.array(v.numpy()) for k, v in enumerate(self.model.weights)}
+        arrays |= {f"optimizer/{k}": np.array(v.numpy()) for k, v in enumerate(self.optimizer.variables)}
         arrays |= {f"average/{k}": a.numpy() for k, a in enumerate(self.averages)}
         self.run.save_state(arrays, {"progress": asdict(self.progress)})

@@ -72,8 +72,7 @@ def detect_format(data: bytes) -> str:
     if data[:2] == b"BM" and len(data) >= 18 and struct.unpack_from("<I", data, 14)[0] in _BMP_HEADER_SIZES:
         return "BMP"
     raise ImageError(
-        f"This file is {_foreign_kind(data)}, but a film is expected: {ACCEPTED}; export "
-        "the picture as one of these."
+        f"This file is {_foreign_kind(data)}, but a film is expected: {ACCEPTED}; export the picture as one of these."
     )
 
 
@@ -107,6 +106,4 @@ def _foreign_kind(data: bytes) -> str:
         text = start.decode("utf-8", errors="strict" if len(data) <= 4096 else "ignore")
     except UnicodeDecodeError:
         return "of an unknown kind"
-    return (
-        "text" if all(letter.isprintable() or letter.isspace() for letter in text) else "of an unknown kind"
-    )
+    return "text" if all(letter.isprintable() or letter.isspace() for letter in text) else "of an unknown kind"

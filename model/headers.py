@@ -11,6 +11,7 @@ _MAX_JPEG_SEGMENTS = 5_000
 _MAX_JPEG_SCANS = 100
 _MAX_PNG_CHUNKS = 300_000
 _MAX_TIFF_PAGES = 1_000
+_MAX_TIFF_ENTRIES = 65_535
 _MAX_TIFF_TAG_BYTES = 32 * 1024 * 1024
 
 _TIFF_TYPE_SIZES = {
@@ -33,6 +34,7 @@ _TIFF_TYPE_SIZES = {
 }
 _TIFF_SUBDIRECTORIES = (34665, 34853, 40965)
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE, _SAMPLES, _SAMPLE_FORMAT, _FLOAT = 258, 277, 339, 3
 
 
 class FrameHeader(NamedTuple):
@@ -70,8 +72,7 @@ def jpeg_frame_header(data: bytes) -> FrameHeader:
     position = 2
     if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
         raise ImageError(
-            f"This JPEG has more than {_MAX_JPEG_SCANS} scans, which no film needs; export it "
-            "again as a plain JPEG."
+            f"This JPEG has more than {_MAX_JPEG_SCANS} scans, which no film needs; export it again as a plain JPEG."
         )
     header: FrameHeader | None = None
     for _ in range(_MAX_JPEG_SEGMENTS):
@@ -192,33 +193,37 @@ class TiffTags:
 
     Attributes
     ----------
-    shorts : dict of int to int
-        Tag -> first value, of the tags whose value is a 16- or 32-bit integer stored in place.
+    firsts : dict of int to int
+        Tag -> its first value, of the tags that hold 16- or 32-bit integers.
     pages : int
         Number of directories in the chain, counted up to 1,000.
 
     Raises
     ------
     ImageError
-        If the first directory lies outside the data, or its tags together claim more bytes than any film's.
+        If the first directory lies outside the data, or its tags together claim far more bytes than there are.
     """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._order = "<" if data[:2] == b"II" else ">"
         self._big = data[2:4] in (b"+\x00", b"\x00+")
-        self.shorts: dict[int, int] = {}
+        self.firsts: dict[int, int] = {}
         try:
             first = self._number(8, 8) if self._big else self._number(4, 4)
-            claimed, following = self._scan(first, self.shorts)
+            claimed, following = self._scan(first, self.firsts)
             claimed += self._claimed_by_subdirectories()
             self.pages = self._count_pages(first, following)
         except (struct.error, OverflowError) as error:
-            raise ImageError(
-                "This TIFF is damaged or cut off before its picture begins; export it again."
-            ) from error
-        if claimed > _MAX_TIFF_TAG_BYTES:
+            raise ImageError("This TIFF is damaged or cut off before its picture begins; export it again.") from error
+        if claimed > len(data) + _MAX_TIFF_TAG_BYTES:
             raise ImageError("This TIFF's tags claim more memory than any film's; export it again.")
+
+    @property
+    def holds_floats_beyond_pillow(self) -> bool:
+        """Whether samples are floats of 64 bits, or floats of several colors."""
+        floats = self.firsts.get(_SAMPLE_FORMAT) == _FLOAT
+        return floats and (self.firsts.get(_BITS_PER_SAMPLE) == 64 or self.firsts.get(_SAMPLES, 1) > 1)
 
     def _number(self, position: int, size: int) -> int:
         code = {2: "H", 4: "I", 8: "Q"}[size]
@@ -238,21 +243,32 @@ class TiffTags:
     def _scan(self, offset: int, values: dict[int, int]) -> tuple[int, int]:
         start, count, size = self._entries(offset)
         claimed = 0
-        if count * size > len(self._data):
-            raise struct.error("directory larger than the file")
+        if count > _MAX_TIFF_ENTRIES:
+            raise struct.error("directory larger than a plain TIFF can hold")
         for position in range(start, start + count * size, size):
             tag, kind = self._number(position, 2), self._number(position + 2, 2)
             amount = self._number(position + 4, 8 if self._big else 4)
             claimed += amount * _TIFF_TYPE_SIZES.get(kind, 1)
-            if kind in (3, 4, 13) and amount == 1:
-                values[tag] = self._number(position + (12 if self._big else 8), 2 if kind == 3 else 4)
+            value = self._first_value(position, kind, amount)
+            if value is not None:
+                values[tag] = value
         return claimed, self._next(offset)
 
+    def _first_value(self, position: int, kind: int, amount: int) -> int | None:
+        """Read the first 16- or 32-bit integer of an entry; None where it has none or points nowhere."""
+        if kind not in (3, 4, 13) or not amount:
+            return None
+        size, room = (2 if kind == 3 else 4), (8 if self._big else 4)
+        at = position + (12 if self._big else 8)
+        try:
+            return self._number(self._number(at, room) if amount * size > room else at, size)
+        except struct.error:
+            return None
+
     def _claimed_by_subdirectories(self) -> int:
-        claimed, pending, seen = 0, dict(self.shorts), 0
+        claimed, pending = 0, dict(self.firsts)
         for tag in _TIFF_SUBDIRECTORIES:
-            if tag in pending and seen < len(_TIFF_SUBDIRECTORIES):
-                seen += 1
+            if tag in pending:
                 try:
                     claimed += self._scan(pending[tag], pending)[0]
                 except struct.error:
@@ -288,7 +304,7 @@ def exif_orientation(block: bytes) -> int:
     if block[:2] not in (b"II", b"MM"):
         return 1
     try:
-        value = TiffTags(block).shorts.get(_ORIENTATION, 1)
+        value = TiffTags(block).firsts.get(_ORIENTATION, 1)
     except ImageError:
         return 1
     return value if 1 <= value <= 8 else 1

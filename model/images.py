@@ -100,9 +100,7 @@ def read_radiograph(source: bytes | Path | str) -> Radiograph:
         with quiet_decoders():
             film = decode_dicom(data) if name == "DICOM" else decode_raster(data, name=name)
     except MemoryError as error:
-        raise ImageError(
-            "This picture needs more memory than there is; export it at a smaller size."
-        ) from error
+        raise ImageError("This picture needs more memory than there is; export it at a smaller size.") from error
     _refuse_constant(film)
     return Radiograph(
         pixels=film.pixels,
@@ -150,9 +148,7 @@ def _refuse_constant(film: DecodedFilm) -> None:
 
 def _frozen(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     if pixels.ndim != 2 or pixels.dtype != np.float32:
-        raise ValueError(
-            f"pixels must be a (height, width) array of float32, got {pixels.shape} {pixels.dtype}"
-        )
+        raise ValueError(f"pixels must be a (height, width) array of float32, got {pixels.shape} {pixels.dtype}")
     # An array over `bytes` can never be made writeable again, whatever flags are set.
     return np.frombuffer(pixels.tobytes(), dtype=np.float32).reshape(pixels.shape)
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 STATISTICS = (
     "2nd percentile",
@@ -39,7 +40,8 @@ def look_statistics(film: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     low, middle, high = np.percentile(film, [2, 50, 98])
     spread = cv2.Laplacian(film, cv2.CV_32F).std()
-    edge = np.concatenate([film[:_EDGE].ravel(), film[-_EDGE:].ravel(), film[:, :_EDGE].ravel(), film[:, -_EDGE:].ravel()])
+    rows, columns = (film[:_EDGE], film[-_EDGE:]), (film[:, :_EDGE], film[:, -_EDGE:])
+    edge = np.concatenate([strip.ravel() for strip in (*rows, *columns)])
     return np.array([low, middle, high, spread, (edge < _BLACK).mean(), film.std()], dtype=np.float32)
 
 
@@ -61,5 +63,7 @@ def look_clusters(statistics: NDArray[np.float32], *, clusters: int = 6, seed: i
         The cluster of each film.
     """
     scaled = (statistics - statistics.mean(axis=0)) / np.maximum(statistics.std(axis=0), 1e-6)
-    means = KMeans(min(clusters, len(statistics)), random_state=seed, n_init=5).fit(scaled)
+    # Several threads add up in any order, and a resumed run needs the same clusters to the bit.
+    with threadpool_limits(limits=1):
+        means = KMeans(min(clusters, len(statistics)), random_state=seed, n_init=5).fit(scaled)
     return np.asarray(means.labels_, dtype=np.int64)

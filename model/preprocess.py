@@ -66,7 +66,7 @@ def standardize(film: NDArray[np.float32]) -> NDArray[np.float32]:
     stretched = np.clip((film - np.float32(low)) / np.float32(high - low), 0, 1)
     median = float(np.median(stretched[top : height - top, left : width - left]))
     exponent = np.log(0.5) / np.log(np.clip(median, 0.05, 0.95))
-    return np.power(stretched, np.float32(np.clip(exponent, *_EXPONENTS)))
+    return np.asarray(np.power(stretched, np.float32(np.clip(exponent, *_EXPONENTS))), dtype=np.float32)
 
 
 def preprocess(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 }
 _AS_STORED = ("L", "LA", "RGB", "RGBA")
 _TO_RGB = ("P", "RGBX", "CMYK", "YCbCr")
+_WIDTH, _HEIGHT = 256, 257
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT, _SIGNED = 258, 262, 339, 2
 _USUAL_NARROW_BITS = 12
 
@@ -69,36 +70,50 @@ def _decode(data: bytes, name: str) -> DecodedFilm:
         check_png_chunks(data)
     elif name == "WEBP":
         check_size(*webp_size(data))
+    if tags and tags.holds_floats_beyond_pillow:
+        return _decode_float_tiff(data, tags)
     # The plugin is called by its name because `Image.open` would look at the size before we can.
     image = _PLUGINS[name](BytesIO(data))
     width, height = image.size
     check_size(height, width)
     image.load()
-    notes = _frame_notes(image, tags)
+    frames = int(getattr(image, "n_frames", 1)) if tags is None else 1
+    notes = _count_note(tags.pages, "pages") if tags else _count_note(frames, "frames")
     gray, more = _gray(image, data, tags)
     upright = _upright(gray, exif_orientation(image.info.get("exif", b"")) if tags is None else 1)
     # Pillow itself turns a TIFF upright; the tags keep the size it was stored with.
-    stored = (tags.shorts.get(257, height), tags.shorts.get(256, width)) if tags else (height, width)
+    stored = (tags.firsts[_HEIGHT], tags.firsts[_WIDTH]) if tags else (height, width)
     return DecodedFilm(pixels=upright, original_size=stored, notes=notes + more)
 
 
-def _frame_notes(image: ImageFile.ImageFile, tags: TiffTags | None) -> tuple[str, ...]:
-    count, unit = (tags.pages, "pages") if tags else (int(getattr(image, "n_frames", 1)), "frames")
+def _decode_float_tiff(data: bytes, tags: TiffTags) -> DecodedFilm:
+    """Decode 64-bit and color floats, which Pillow does not read; OpenCV turns them upright itself."""
+    height, width = tags.firsts[_HEIGHT], tags.firsts[_WIDTH]
+    check_size(height, width)
+    values = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or not np.issubdtype(values.dtype, np.floating):
+        raise ValueError("not a TIFF of floats")
+    if values.ndim == 3:
+        values = values[..., :3] @ np.array([0.114, 0.587, 0.299])
+    gray, notes = _gray_of_measurements(values, tags)
+    return DecodedFilm(pixels=gray, original_size=(height, width), notes=_count_note(tags.pages, "pages") + notes)
+
+
+def _count_note(count: int, unit: str) -> tuple[str, ...]:
     return (f"This file holds {count:,} {unit}; the first one is shown.",) if count > 1 else ()
 
 
 def _gray(
     image: ImageFile.ImageFile, data: bytes, tags: TiffTags | None
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    values = np.asarray(image) if image.mode != "P" else None
-    if image.mode == "1" and values is not None:
-        return values.astype(np.float32), ()
-    if values is not None and image.mode.startswith("I;16"):
-        return _gray_of_16_bits(values.astype(np.uint16), image, tags)
-    if values is not None and image.mode in ("I", "F"):
-        return _gray_of_measurements(values, tags)
-    if values is not None and image.mode == "L" and tags and tags.shorts.get(_SAMPLE_FORMAT) == _SIGNED:
-        return _gray_of_measurements(values.view(np.int8), tags)
+    if image.mode == "1":
+        return np.asarray(image).astype(np.float32), ()
+    if image.mode.startswith("I;16"):
+        return _gray_of_16_bits(np.asarray(image).astype(np.uint16), image, tags)
+    if image.mode in ("I", "F"):
+        return _gray_of_measurements(np.asarray(image), tags)
+    if image.mode == "L" and tags and tags.firsts.get(_SAMPLE_FORMAT) == _SIGNED:
+        return _gray_of_measurements(np.asarray(image).view(np.int8), tags)
     wide = _color_of_16_bits(image, data, tags)
     if wide is not None:
         return _over_black(wide, 65535.0)
@@ -115,8 +130,7 @@ def _channels_of_8_bits(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
     if image.mode not in _AS_STORED:
         raise ImageError(
-            "This picture uses a color space that cannot be read here, but gray or RGB is expected; "
-            "export it as gray."
+            "This picture uses a color space that cannot be read here, but gray or RGB is expected; export it as gray."
         )
     channels = np.asarray(image)
     if image.format == "BMP" and image.mode == "RGBA" and not channels[..., 3].any():
@@ -154,14 +168,14 @@ def _gray_of_16_bits(
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     bits = 16
-    if tags and tags.shorts.get(_BITS_PER_SAMPLE, 16) == 12:
+    if tags and tags.firsts.get(_BITS_PER_SAMPLE, 16) == 12:
         bits = 12
     elif (used := max(8, int(values.max()).bit_length())) <= _USUAL_NARROW_BITS:
         bits = used
         notes = (f"Its 16-bit values stay below {2**bits:,}, so they were read as {bits}-bit values.",)
     transparent = image.info.get("transparency")
     gray = gray_from_channels(values, full_scale=2**bits - 1)
-    if tags and tags.shorts.get(_PHOTOMETRIC) == 0:
+    if tags and tags.firsts.get(_PHOTOMETRIC) == 0:
         gray = np.subtract(np.float32(1), gray, out=gray)
     if isinstance(transparent, int):
         gray[values == transparent] = 0
@@ -169,12 +183,10 @@ def _gray_of_16_bits(
     return np.clip(gray, 0, 1, out=gray), notes
 
 
-def _gray_of_measurements(
-    values: NDArray[Any], tags: TiffTags | None
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _gray_of_measurements(values: NDArray[Any], tags: TiffTags | None) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Floats and signed or 32-bit integers, which have no full scale of their own."""
     whole = np.issubdtype(values.dtype, np.integer)
-    if whole and tags and values.dtype == np.int32 and tags.shorts.get(_SAMPLE_FORMAT, 1) != _SIGNED:
+    if whole and tags and values.dtype == np.int32 and tags.firsts.get(_SAMPLE_FORMAT, 1) != _SIGNED:
         values = values.view(np.uint32)
     low, high = float(values.min()), float(values.max())
     # NaN and infinity survive both minimum and maximum, so two numbers tell for all pixels.
@@ -187,12 +199,10 @@ def _gray_of_measurements(
     if whole or low < 0 or high > 1:
         span = (high - low) or 1.0
         gray = ((values.astype(np.float64) - low) / span).astype(np.float32)
-        notes = (
-            "Its values have no fixed scale, so they were stretched from their own darkest to brightest.",
-        )
+        notes = ("Its values have no fixed scale, so they were stretched from their own darkest to brightest.",)
     else:
         gray = values.astype(np.float32)
-    if tags and tags.shorts.get(_PHOTOMETRIC) == 0:
+    if tags and tags.firsts.get(_PHOTOMETRIC) == 0:
         gray = np.subtract(np.float32(1), gray, out=gray)
     return gray, notes
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import platform
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +30,7 @@ CONFIG = "config.json"
 EVENTS = "events.jsonl"
 STATE = "state.npz"
 BEST = "best.npz"
+LOCK = ".lock"
 
 _META = "__meta__"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-learn", "pydicom", "pillow")
@@ -51,10 +55,15 @@ class Run:
         try:
             self.config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(
-                f"{folder} is not a training run ({CONFIG} is missing or unreadable); "
-                "give the folder that train.py printed when it started."
-            ) from error
+            raise self._not_a_run() from error
+        if not isinstance(self.config, dict):
+            raise self._not_a_run()
+
+    def _not_a_run(self) -> RunError:
+        return RunError(
+            f"{self.folder} is not a training run ({CONFIG} is missing or unreadable); "
+            "give the folder that train.py printed when it started."
+        )
 
     @classmethod
     def create(cls, folder: Path, config: Mapping[str, Any]) -> Run:
@@ -65,12 +74,37 @@ class Run:
         RunError
             If the folder exists and is not empty, or cannot be written.
         """
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder} is a file, a run needs a folder; choose another --run.")
         if folder.exists() and any(folder.iterdir()):
-            raise RunError(f"{folder} is not empty; choose another --run folder, or continue it with --resume {folder}.")
+            raise RunError(
+                f"{folder} is not empty; choose another --run folder, or continue it with --resume {folder}."
+            )
         record = {**config, "environment": environment()}
         with writing(folder / CONFIG), atomic_path(folder / CONFIG) as temporary:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         return cls(folder)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the folder to this process; the lock goes with its holder, even by ``kill -9``.
+
+        Raises
+        ------
+        RunError
+            If another process is training this run.
+        """
+        with writing(self.folder / LOCK):
+            stream = (self.folder / LOCK).open("a")
+        with stream:
+            if sys.platform != "win32":
+                import fcntl
+
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise RunError(f"Another train.py is at work on {self.folder}; wait for it or stop it.") from error
+            yield
 
     def log(self, kind: str, **values: Any) -> None:
         """Append one event, a JSON object with "event" and "time" (UTC, ISO 8601)."""
@@ -90,6 +124,9 @@ class Run:
         """Write the state to resume from, atomically, with the length of the event log at this moment."""
         log = self.folder / EVENTS
         length = log.stat().st_size if log.exists() else 0
+        if length:
+            with writing(log), log.open("rb+") as written:
+                os.fsync(written.fileno())
         self._save(STATE, arrays, {**meta, "events_bytes": length})
 
     def load_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -121,16 +158,19 @@ class Run:
     def _save(self, name: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
         packed = np.frombuffer(json.dumps(dict(meta)).encode(), dtype=np.uint8)
         payload: dict[str, Any] = {**arrays, _META: packed}
-        with writing(self.folder / name), atomic_path(self.folder / name) as temporary:
-            with temporary.open("wb") as stream:
-                np.savez(stream, **payload)
+        with (
+            writing(self.folder / name),
+            atomic_path(self.folder / name) as temporary,
+            temporary.open("wb") as stream,
+        ):
+            np.savez(stream, **payload)
 
     def _load(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         try:
             with np.load(self.folder / name, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             meta = json.loads(arrays.pop(_META).tobytes())
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(
                 f"{self.folder / name} cannot be read ({type(error).__name__}); "
                 "the file was damaged after it was written, start a new run."

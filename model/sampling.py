@@ -82,7 +82,8 @@ def _shares_by_look(labels: NDArray[np.int64], looks: NDArray[np.int64]) -> dict
     by_look = {look: min(sizes[look, 0], sizes[look, 1]) for look, _ in sizes}
     total = sum(np.sqrt(n) for n in by_look.values())
     if total == 0:
-        return {(int(look), label): 0.5 / len(by_look) for look, label in sizes if sizes[look, label]}
+        present = [key for key, size in sizes.items() if size]
+        return {key: 0.5 / sum(label == key[1] for _, label in present) for key in present}
     return {key: float(np.sqrt(by_look[key[0]]) / total / 2) for key in sizes if by_look[key[0]]}
 
 
@@ -91,7 +92,7 @@ def _apportioned(shares: NDArray[np.float64], length: int) -> NDArray[np.int64]:
     counts = np.floor(exact).astype(np.int64)
     for k in np.argsort(counts - exact, kind="stable")[: length - int(counts.sum())]:
         counts[k] += 1
-    return counts
+    return np.asarray(counts, dtype=np.int64)
 
 
 def _cycled(members: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ _BODY_PARTS = frozenset(
         "SHOULDER SKULL SPINE STERNUM THORAX THORACICSPINE TSPINE WHOLEBODY WRIST"
     ).split()
 )
-_AGE = re.compile(r"(\d{1,3})([DWMY]?)")
+_AGE = re.compile(r"([0-9]{1,3})([DWMY]?)")
 _AGE_UNITS = {"D": ("day", 365.25), "W": ("week", 52.18), "M": ("month", 12.0), "Y": ("year", 1.0)}
 _OLDEST_SHOWN = 89
 _SPACING_RANGE_MM = (0.001, 10.0)

@@ -55,5 +55,5 @@ def _film(rng: np.random.Generator, *, sick: bool) -> NDArray[np.uint8]:
         x = float(rng.choice([0.32, 0.68]))
         y = float(rng.uniform(0.4, 0.65))
         cv2.circle(film, (int(x * side), int(y * side)), int(rng.uniform(0.08, 0.13) * side), 0.6, -1)
-    film = cv2.GaussianBlur(film, (0, 0), 2) + rng.normal(0, 0.02, film.shape).astype(np.float32)
-    return np.rint(np.clip(film, 0, 1) * 255).astype(np.uint8)
+    noisy = cv2.GaussianBlur(film, (0, 0), 2) + rng.normal(0, 0.02, film.shape).astype(np.float32)
+    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8)

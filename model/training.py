@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,102 +13,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.augment import PRESETS, Augmentation
 from model.batches import film_batch
-from model.datasets import REGISTRY, SPLITS, Dataset, Split
-from model.errors import DatasetError, RunError
+from model.cache import atomic_path
+from model.datasets import REGISTRY, SPLITS, Dataset, Split, check_splits
+from model.errors import DatasetError
 from model.features import cached_features
 from model.films import Films, read_films
 from model.fitting import Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_clusters, look_statistics
 from model.metrics import auroc
-from model.runs import Run
-from model.sampling import Balance, class_weights, epoch_order
-from model.vgg16 import Head, build_classifier, load_base_weights, logits_model, split_at_pool
+from model.runs import Run, writing
+from model.sampling import class_weights, epoch_order
+from model.settings import TrainingConfig, check_settings, settings_of
+from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """Everything that decides how a run comes out; written to the run's folder.
-
-    Attributes
-    ----------
-    dataset, data_dir : str
-        The data set's name and folder.
-    split : str
-        "folders" or "patient", see `model.datasets.chest_xray.load`.
-    val_fraction, test_fraction : float
-        Shares of a split made here.
-    limit : int
-        Use at most this many films of each split (0: all), for a first try.
-    seed : int
-        Fixes the split, the first weights, the order, the augmentation and the dropout.
-    weights : str
-        "imagenet", "random", or the path of a weight file.
-    head, width, dropout : str, int, float
-        See `model.vgg16.build_classifier`.
-    base_width : float
-        Below 1 for tests and smoke runs only.
-    augmentation : str
-        A preset of `model.augment`.
-    vertical_flip : float
-        Probability of turning a film upside down; off by default, since no film arrives like that.
-    balance : str
-        "none", "weights", "sampling" or "look", see `model.sampling`.
-    copies : int
-        Phase 1: augmented copies of every film whose features are cached, besides the film itself.
-    head_epochs, head_batch, head_rate : int, int, float
-        Phase 1: longest duration, films per step, peak learning rate.
-    stages : tuple of (int, float)
-        Phase 2: side of the films in pixels, and epochs at that size; a fraction is a part of an epoch.
-    batch, rate : int, float
-        Phase 2: films per step, peak learning rate.
-    weight_decay, smoothing, averaging, patience : float, float, float, int
-        See `model.fitting.Phase`.
-    save_minutes : float
-        Longest time between two saved states.
-    """
-
-    dataset: str
-    data_dir: str
-    split: str = "folders"
-    val_fraction: float = 0.10
-    test_fraction: float = 0.15
-    limit: int = 0
-    seed: int = 0
-    weights: str = "imagenet"
-    head: Head = "average"
-    width: int = 256
-    dropout: float = 0.5
-    base_width: float = 1.0
-    augmentation: str = "robust"
-    vertical_flip: float = 0.0
-    balance: Balance = "look"
-    copies: int = 2
-    head_epochs: int = 60
-    head_batch: int = 64
-    head_rate: float = 1e-3
-    stages: tuple[tuple[int, float], ...] = ((112, 3.0), (224, 0.25))
-    batch: int = 16
-    rate: float = 1e-4
-    weight_decay: float = 1e-3
-    smoothing: float = 0.05
-    averaging: float = 0.98
-    patience: int = 3
-    save_minutes: float = 5.0
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> TrainingConfig:
-        """Read a config back from a run's `config.json`, leaving out what is not a setting."""
-        known = {f.name for f in fields(cls)}
-        values = {key: value for key, value in record.items() if key in known}
-        values["stages"] = tuple((int(size), float(epochs)) for size, epochs in values["stages"])
-        return cls(**values)
-
-    def how(self) -> Augmentation:
-        """Return the augmentation asked for."""
-        return replace(PRESETS[self.augmentation], vertical_flip=self.vertical_flip)
+__all__ = ["TrainingConfig", "load_dataset", "start_run", "train"]
 
 
 def load_dataset(config: TrainingConfig) -> Dataset:
@@ -128,6 +48,7 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         films = dataset.of(split)
         chosen = sorted(rng.permutation(len(films))[: config.limit])
         kept += [films[k] for k in chosen]
+    check_splits(kept)
     return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
 
 
@@ -141,7 +62,7 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
     DatasetError
         If the data set cannot be used.
     """
-    _check(config)
+    check_settings(config)
     dataset = load_dataset(config)
     run = Run.create(
         folder,
@@ -158,7 +79,9 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
         },
     )
     lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
-    (run.folder / "split.tsv").write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    table = run.folder / "split.tsv"
+    with writing(table), atomic_path(table) as temporary:
+        temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return run
 
 
@@ -182,15 +105,16 @@ def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
     DatasetError
         If the data changed since the run began or too many films cannot be read.
     RunError
-        If the folder cannot be written.
+        If the folder cannot be written, or another process is training this run.
     """
-    return _Training(run, stop).go()
+    with run.alone():
+        return _Training(run, stop).go()
 
 
 class _Training:
     def __init__(self, run: Run, stop: Callable[[], bool]) -> None:
         self.run, self.stop = run, stop
-        self.config = TrainingConfig.from_json(run.config)
+        self.config = settings_of(run)
         self.dataset = load_dataset(self.config)
         if self.dataset.fingerprint() != run.config["data"]["fingerprint"]:
             raise DatasetError(
@@ -199,6 +123,7 @@ class _Training:
             )
         keras.utils.set_random_seed(self.config.seed)
         self.saved = run.load_state()
+        self.films_then = {e["split"]: e["read"] for e in run.events() if e["event"] == "films"}
 
     def go(self) -> bool:
         config = self.config
@@ -209,7 +134,7 @@ class _Training:
             head=config.head,
             width=config.width,
             dropout=config.dropout,
-            input_size=None if config.head == "average" else config.stages[0][0],
+            input_size=None if config.head == "average" else config.first_size,
             base_width=config.base_width,
             seed=config.seed,
         )
@@ -230,12 +155,20 @@ class _Training:
     def _read(self, split: Split) -> Films:
         examples = self.dataset.of(split)
         with tqdm(total=len(examples), desc=f"reading {split} films", unit="film", mininterval=0.5) as bar:
-            films = read_films(examples, progress=lambda done, total: bar.update())
-        self.run.log(
-            "films", split=split, read=len(films), unreadable=[[p.name, why] for p, why in films.unreadable]
-        )
+
+            def tick(done: int, total: int) -> None:
+                bar.update(done - bar.n)
+
+            films = read_films(examples, progress=tick)
         for path, why in films.unreadable:
             tqdm.write(f"left out {path}: {why}")
+        check_splits(films.examples, needed=(split,))
+        if self.films_then.get(split, len(films)) != len(films):
+            raise DatasetError(
+                f"{len(films)} {split} films can be read, but {self.films_then[split]} could when this run began; "
+                "restore them or start a new run."
+            )
+        self.run.log("films", split=split, read=len(films), unreadable=[[p.name, why] for p, why in films.unreadable])
         return films
 
     def _looks(self) -> NDArray[np.int64]:
@@ -260,7 +193,8 @@ class _Training:
         phase = make()
         if phase is None:
             return False
-        self.run.log("phase", phase=phase.number, trainable=int(sum(np.prod(v.shape) for v in phase.network.trainable_variables)))
+        trainable = sum(int(np.prod(v.shape)) for v in phase.network.trainable_variables)
+        self.run.log("phase", phase=phase.number, trainable=trainable)
         fitter = Fitter(
             self.run,
             self.model,
@@ -284,13 +218,17 @@ class _Training:
 
     def _phase_one(self) -> Phase | None:
         config = self.config
-        size = config.stages[0][0] if config.stages else 224
+        size = config.first_size
         base, head = split_at_pool(self.model)
         forward = tf.function(lambda x: base(x, training=False), reduce_retracing=True)
         features = {}
         for split, copies in (("train", 1 + config.copies), ("val", 1)):
             total = copies * len(self.films[split])
             with tqdm(total=total, desc=f"phase 1 features, {split}", unit="film", mininterval=0.5) as bar:
+
+                def tick(done: int, total: int, bar: tqdm[Any] = bar) -> None:
+                    bar.update(done - bar.n)
+
                 found = cached_features(
                     self.run.folder / f"features-{split}.npy",
                     self.films[split],
@@ -301,7 +239,7 @@ class _Training:
                     how=config.how(),
                     seed=config.seed,
                     stop=self.stop,
-                    progress=lambda done, total, bar=bar: bar.update(done - bar.n),
+                    progress=tick,
                 )
             if found is None:
                 return None
@@ -362,9 +300,7 @@ class _Training:
                 steps = max(1, round(min(left, 1.0) * count / config.batch))
                 epochs.append(Epoch(number=len(epochs) + 1, steps=steps, size=size))
                 left -= 1.0
-        return self._phase(
-            2, tuple(epochs), network, batch, validate, rate=config.rate, patience=config.patience
-        )
+        return self._phase(2, tuple(epochs), network, batch, validate, rate=config.rate, patience=config.patience)
 
     def _phase(
         self,
@@ -405,20 +341,6 @@ class _Training:
             looks=self.looks,
         )
         return order[step * batch : (step + 1) * batch]
-
-
-def _check(config: TrainingConfig) -> None:
-    if config.dataset not in REGISTRY:
-        raise DatasetError(f"There is no data set {config.dataset!r}; choose one of {', '.join(REGISTRY)}.")
-    if config.weights not in ("imagenet", "random") and not Path(config.weights).exists():
-        raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
-    if config.weights != "random" and config.base_width != 1:
-        raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
-    sizes = {size for size, _ in config.stages}
-    if config.head == "flatten" and len(sizes) > 1:
-        raise RunError(f"A Flatten head has one input size, received stages at {sorted(sizes)}; use --head average.")
-    if any(size < 32 or epochs <= 0 for size, epochs in config.stages):
-        raise RunError("Each stage needs a size of at least 32 pixels and more than 0 epochs, such as 112:3.")
 
 
 def _scores(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:

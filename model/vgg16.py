@@ -20,9 +20,7 @@ INPUT_SIZE = 224
 CLASSES = ("normal", "pneumonia")
 BLOCKS: tuple[tuple[int, int], ...] = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 CONV_NAMES: tuple[str, ...] = tuple(
-    f"block{block}_conv{conv}"
-    for block, (depth, _) in enumerate(BLOCKS, start=1)
-    for conv in range(1, depth + 1)
+    f"block{block}_conv{conv}" for block, (depth, _) in enumerate(BLOCKS, start=1) for conv in range(1, depth + 1)
 )
 POOL_NAMES: tuple[str, ...] = tuple(f"block{block}_pool" for block in range(1, len(BLOCKS) + 1))
 HEAD_NAMES: tuple[str, ...] = ("head_pool", "head_dense", "head_dropout", "logits", "probabilities")
@@ -59,7 +57,7 @@ def build_classifier(
     dropout: float = 0.5,
     input_size: int | None = INPUT_SIZE,
     base_width: float = 1.0,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> keras.Model:
     """Build the network with untrained weights.
 
@@ -77,8 +75,8 @@ def build_classifier(
     base_width : float
         Multiplies the channel counts of all convolutions; 1.0 is VGG16. Smaller networks exist for tests only
         and cannot take ImageNet's weights.
-    seed : int
-        Seeds the initial weights.
+    seed : int or None
+        Seeds the initial weights and the dropout; None leaves all weights zero, to be filled from a file.
 
     Returns
     -------
@@ -100,7 +98,8 @@ def build_classifier(
         raise ValueError("A Flatten head needs a fixed input_size, received None; use head='average' instead.")
     layers = keras.layers
     fresh = (
-        keras.initializers.GlorotUniform(seed=seed * 1000 + k) for k in range(len(CONV_NAMES) + 2)
+        "zeros" if seed is None else keras.initializers.GlorotUniform(seed=seed * 1000 + k)
+        for k in range(len(CONV_NAMES) + 2)
     )
 
     film = keras.Input((input_size, input_size, 1), name="film")
@@ -125,9 +124,7 @@ def build_classifier(
     return keras.Model(film, layers.Softmax(name="probabilities")(x), name="pneumoscope_vgg16")
 
 
-def load_base_weights(
-    model: keras.Model, weights: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-) -> None:
+def load_base_weights(model: keras.Model, weights: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
     """Put ImageNet's kernels and biases into the 13 convolutions.
 
     Parameters

@@ -55,13 +55,11 @@ def load(
     Kermany et al. (2018), Cell 172:1122-1131, doi:10.1016/j.cell.2018.02.010; data doi:10.17632/rscbjbr9sj.
     """
     folder = _resolved(folder)
-    found = {name: _films_of(folder / name) for name in SPLITS if (folder / name).is_dir()}
     if split == "patient":
-        examples = split_by_patient(
-            found["train"], val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
-        )
+        found: dict[Split, list[Example]] = {"train": _films_of(folder / "train")}
     else:
-        examples = _with_absent_splits(found, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
+        found = {name: _films_of(folder / name) for name in SPLITS if (folder / name).is_dir()}
+    examples = _with_absent_splits(found, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     check_splits(examples)
     return Dataset(
         name="chest_xray",

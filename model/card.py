@@ -1,0 +1,261 @@
+"""Make a checkpoint and its card from a training run: every number on it is measured here.
+
+python -m model.card RUN --out model/pretrained     evaluate a run, write weights.npz, card.json and CARD.md
+python -m model.card --readme                       write the shipped card's summary into README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.augment import ROBUST, augment
+from model.cache import atomic_path, file_digest
+from model.card_text import card_page, card_summary
+from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
+from model.datasets import Split
+from model.errors import CheckpointError, PneumoscopeError
+from model.films import Films, read_films
+from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
+from model.preprocess import standardize
+from model.runs import BEST, Run
+from model.stress import CONDITIONS, stressed
+from model.training import TrainingConfig, load_dataset
+from model.vgg16 import build_classifier, logits_model
+
+Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_AUGMENTED_COPIES = 2
+_NOT_MEANT_FOR = (
+    "any clinical use: it was made for teaching and has never been tested for diagnosis",
+    "adults: it was trained on children aged one to five",
+    "other hospitals: all its films come from one, and a model usually loses accuracy elsewhere",
+    "lateral films, other body parts, photographs of films",
+)
+
+
+def make_card(run: Run, out: Path) -> dict[str, Any]:
+    """Export a run's best weights and measure them.
+
+    Scores are kept in the run's folder as they are made, so that an interrupted evaluation goes on.
+
+    Parameters
+    ----------
+    run : Run
+        A run with best weights.
+    out : Path
+        The checkpoint's folder.
+
+    Returns
+    -------
+    dict
+        The card, as written to ``card.json``.
+
+    Raises
+    ------
+    PneumoscopeError
+        If the run, its data or the folder cannot be used.
+    """
+    config = TrainingConfig.from_json(run.config)
+    architecture: dict[str, Any] = {"head": config.head, "width": config.width, "dropout": config.dropout}
+    trained, best = run.load_best()
+    original = build_classifier(**architecture, seed=None)
+    for variable in original.weights:
+        variable.assign(trained[variable.path])
+    save_checkpoint(original, out, architecture=architecture, threshold=0.5)
+    shipped = load_checkpoint(out)
+    scorer = _Scorer(run, shipped.model)
+    dataset = load_dataset(config)
+    val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
+
+    threshold = _threshold(scorer, val)
+    scores = {name: scorer.scores("test", test, name, _under(name)) for name in CONDITIONS}
+    clean = scores["as it is"]
+    labels = test.labels
+    numbers = with_intervals(labels, clean, test.patients, threshold=threshold)
+    card = {
+        **shipped.card,
+        "threshold": threshold,
+        "threshold_rule": "highest mean balanced accuracy on the validation films and two augmented copies of each",
+        "command": _command(config),
+        "data": {
+            **run.config["data"],
+            "population": "children aged 1 to 5, one hospital in Guangzhou, frontal films",
+            "unreadable": len(val.unreadable) + len(test.unreadable),
+        },
+        "training": {
+            "environment": run.config["environment"],
+            "best": best,
+            "epochs": [e for e in run.events() if e["event"] == "epoch" and e["phase"] == 2],
+            "head_epochs": sum(e["event"] == "epoch" and e["phase"] == 1 for e in run.events()),
+        },
+        "test": {
+            "films": len(test),
+            "patients": len(np.unique(test.patients)),
+            "normal": int((labels == 0).sum()),
+            "pneumonia": int((labels == 1).sum()),
+            "interval": "95 % percentile bootstrap by patient, 2,000 resamples",
+            "numbers": {name: asdict(value) for name, value in numbers.items()},
+        },
+        "stress": [
+            {
+                "condition": name,
+                "auroc": auroc(labels, values),
+                **at_threshold(labels, values, threshold=threshold),
+            }
+            for name, values in scores.items()
+        ],
+        "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
+        "not_meant_for": list(_NOT_MEANT_FOR),
+    }
+    write_card(out, card)
+    write_page(out, card)
+    return card
+
+
+def write_page(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write the readable page beside the card."""
+    with atomic_path(folder / "CARD.md") as temporary:
+        temporary.write_text(card_page(card), encoding="utf-8")
+
+
+def update_readme(readme: Path, card: Mapping[str, Any]) -> None:
+    """Put the card's summary between the README's two markers.
+
+    Raises
+    ------
+    CheckpointError
+        If the markers are missing.
+    """
+    begin, end = "<!-- card:start -->", "<!-- card:end -->"
+    text = readme.read_text(encoding="utf-8")
+    if begin not in text or end not in text:
+        raise CheckpointError(f"{readme} lacks the lines {begin} and {end}; put them where the numbers belong.")
+    before, after = text.split(begin)[0], text.split(end)[1]
+    with atomic_path(readme) as temporary:
+        temporary.write_text(f"{before}{begin}\n{card_summary(card)}\n{end}{after}", encoding="utf-8")
+
+
+class _Scorer:
+    def __init__(self, run: Run, model: keras.Model) -> None:
+        self.folder = run.folder / "scores" / file_digest(run.folder / BEST)[:12]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._forward = probabilities_of(model)
+
+    def scores(self, split: Split, films: Films, name: str, change: Change) -> NDArray[np.float64]:
+        stored = self.folder / f"{split}-{name.replace(' ', '_').replace('%', 'percent')}.npy"
+        if stored.exists():
+            found = np.asarray(np.load(stored, allow_pickle=False), dtype=np.float64)
+            if len(found) == len(films):
+                return found
+        found = self._forward(films, change, f"{split}, {name}")
+        with atomic_path(stored) as temporary, temporary.open("wb") as stream:
+            np.save(stream, found)
+        return found
+
+
+def probabilities_of(model: keras.Model, *, batch: int = 8) -> Callable[[Films, Change, str], NDArray[np.float64]]:
+    """Return a function that scores many films with one traced network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The whole classifier.
+    batch : int
+        Films per pass.
+
+    Returns
+    -------
+    callable
+        (films, change, title) -> probability of pneumonia of each film, float64 in 0..1, shape (n,). `change` gets a
+        film (224, 224) in 0..1 and its index and returns the film to judge; `title` names the progress bar.
+    """
+    network = logits_model(model)
+    forward = tf.function(lambda x: tf.nn.softmax(network(x, training=False)), reduce_retracing=True)
+
+    def score(films: Films, change: Change, title: str) -> NDArray[np.float64]:
+        found = np.empty(len(films))
+        for start in tqdm(range(0, len(films), batch), desc=title, unit="batch", mininterval=1):
+            chosen = range(start, min(start + batch, len(films)))
+            inputs = np.stack([standardize(change(films.gray(k), k))[:, :, None] for k in chosen])
+            found[chosen] = forward(tf.constant(inputs)).numpy()[:, 1]
+        return found
+
+    return score
+
+
+def _under(condition: str) -> Change:
+    return lambda film, index: stressed(film, condition)
+
+
+def _threshold(scorer: _Scorer, val: Films) -> float:
+    def augmented(copy: int) -> Change:
+        return lambda film, index: augment(film, ROBUST, np.random.default_rng((copy, index)))
+
+    versions = [scorer.scores("val", val, "as it is", _under("as it is"))]
+    versions += [
+        scorer.scores("val", val, f"augmented {copy}", augmented(copy)) for copy in range(1, 1 + _AUGMENTED_COPIES)
+    ]
+    return robust_threshold(val.labels, versions)
+
+
+def _rounding(original: keras.Model, halved: keras.Model, films: Films, *, count: int = 64) -> float:
+    chosen = np.linspace(0, len(films) - 1, min(count, len(films))).astype(int)
+    some = Films(grids=films.grids[chosen], examples=tuple(films.examples[k] for k in chosen), unreadable=())
+    first, second = (
+        probabilities_of(model)(some, _under("as it is"), title)
+        for model, title in ((original, "float32"), (halved, "float16"))
+    )
+    return float(np.abs(first - second).max())
+
+
+def _command(config: TrainingConfig) -> str:
+    defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
+    parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
+    for name, value in asdict(config).items():
+        if name in ("dataset", "data_dir") or value == getattr(defaults, name):
+            continue
+        text = ",".join(f"{size}:{epochs:g}" for size, epochs in value) if name == "stages" else str(value)
+        parts += ["--" + name.replace("_", "-"), text]
+    return shlex.join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.card", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", nargs="?", type=Path, help="a run folder of train.py")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="the checkpoint's folder (default: %(default)s)")
+    parser.add_argument("--readme", action="store_true", help="write the card's summary into README.md")
+    options = parser.parse_args(arguments)
+    try:
+        if options.run:
+            make_card(Run(options.run), options.out)
+        elif not options.readme:
+            parser.error("give a run folder, or --readme")
+        card = read_card(options.out)
+        write_page(options.out, card)
+        if options.readme:
+            update_readme(_ROOT / "README.md", card)
+    except PneumoscopeError as error:
+        print(f"model.card: {error}", file=sys.stderr)
+        return 1
+    print(card_summary(card))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

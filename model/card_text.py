@@ -1,0 +1,117 @@
+"""The words around a card's numbers; nothing is measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LABELS = {
+    "auroc": "AUROC",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity (recall)",
+    "specificity": "Specificity",
+    "precision": "Precision",
+}
+
+
+def card_summary(card: Mapping[str, Any]) -> str:
+    """Return the card's numbers as Markdown, for the README."""
+    test = card["test"]
+    worst = min(card["stress"], key=lambda row: row["accuracy"])
+    return "\n".join(
+        [
+            f"Measured on {test['films']:,} films of {test['patients']:,} children that were never trained on "
+            f"({test['normal']:,} normal, {test['pneumonia']:,} pneumonia), at the shipped threshold of "
+            f"{card['threshold']:.2f}:",
+            "",
+            *_number_table(card),
+            "",
+            f"Under the hardest of {len(card['stress']) - 1} changes that have nothing to do with lungs "
+            f"({worst['condition']}) the accuracy is {worst['accuracy']:.3f}. "
+            "The whole table is on [the model's card](model/pretrained/CARD.md).",
+        ]
+    )
+
+
+def card_page(card: Mapping[str, Any]) -> str:
+    """Return the whole card as a Markdown page."""
+    data, training = card["data"], card["training"]
+    lines = [
+        "# The shipped model",
+        "",
+        "Made by `python -m model.card`; every number is measured by that command.",
+        "",
+        "**For teaching. Not for diagnosis.** It is not meant for:",
+        "",
+        *(f"- {item}" for item in card["not_meant_for"]),
+        "",
+        "## How good it is",
+        "",
+        card_summary(card).replace("(model/pretrained/CARD.md)", "(#under-stress)"),
+        "",
+        f"Intervals: {card['test']['interval']}. Threshold: {card['threshold_rule']}.",
+        "",
+        "## Under stress",
+        "",
+        "The same films, changed in ways that say nothing about lungs.",
+        "",
+        "| Condition | AUROC | Accuracy | Sensitivity | Specificity |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['condition']} | {row['auroc']:.4f} | {row['accuracy']:.3f} | {row['sensitivity']:.3f} "
+            f"| {row['specificity']:.3f} |"
+            for row in card["stress"]
+        ),
+        "",
+        "## Data",
+        "",
+        f"{data['name']}: {data['population']}. Source: {data['source']}. Licence: {data['licence']}. "
+        f"Citation: {data['citation']}.",
+        "",
+        "| Split | Films | Patients | Normal | Pneumonia |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {split} | {c['films']:,} | {c['patients']:,} | {c['normal']:,} | {c['pneumonia']:,} |"
+            for split, c in data["counts"].items()
+        ),
+        "",
+        f"No patient is in two splits. Fingerprint of the data: `{data['fingerprint']}`.",
+        "",
+        "## Training",
+        "",
+        f"    {card['command']}",
+        "",
+        f"Phase 1 (base frozen): {training['head_epochs']} epochs on cached features. Phase 2 (all layers):",
+        "",
+        "| Epoch | Size | Loss | Accuracy | Validation loss | Validation accuracy | Validation AUROC |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {e['epoch']} | {e['size']} px | {e['loss']:.4f} | {e['accuracy']:.4f} | {e['val_loss']:.4f} "
+            f"| {e['val_accuracy']:.4f} | {e['val_auroc']:.4f} |"
+            for e in training["epochs"]
+        ),
+        "",
+        f"Git revision `{training['environment']['git']}`; "
+        + ", ".join(f"{name} {version}" for name, version in training["environment"]["libraries"].items())
+        + f"; Python {training['environment']['python']}.",
+        "",
+        "## Files",
+        "",
+        f"`{card['weights']['file']}`: {card['weights']['bytes'] / 1e6:.1f} MB, {card['weights']['dtype']}, SHA-256 "
+        f"`{card['weights']['sha256']}`. Probabilities differ from the float32 original by at most "
+        f"{card['float16']['largest_difference_in_probability']:.1e}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _number_table(card: Mapping[str, Any]) -> list[str]:
+    numbers = card["test"]["numbers"]
+    return [
+        "| | value | 95 % interval |",
+        "|---|---|---|",
+        *(
+            f"| {label} | {numbers[name]['value']:.4f} | {numbers[name]['low']:.4f} to {numbers[name]['high']:.4f} |"
+            for name, label in _LABELS.items()
+        ),
+    ]

@@ -1,0 +1,205 @@
+"""A trained classifier on disk: float16 weights, and a card that says what they are.
+
+The weights are a plain NumPy archive (no pickle), verified against the card's SHA-256 before anything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from model import preprocess
+from model.cache import atomic_path, file_digest
+from model.errors import CheckpointError
+from model.vgg16 import build_classifier
+
+SHIPPED = Path(__file__).resolve().parent / "pretrained"
+WEIGHTS = "weights.npz"
+CARD = "card.json"
+MAX_BYTES = 45_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint:
+    """A loaded model.
+
+    Attributes
+    ----------
+    model : keras.Model
+        As `model.vgg16.build_classifier` gives it, input (batch, 224, 224, 1).
+    card : Mapping
+        The content of ``card.json``.
+    threshold : float
+        Probability of pneumonia from which a film is called pneumonia, 0..1.
+    sha256 : str
+        Of the weight file.
+    """
+
+    model: keras.Model
+    card: Mapping[str, Any]
+    threshold: float
+    sha256: str
+
+
+def save_checkpoint(model: keras.Model, folder: Path, *, architecture: Mapping[str, Any], threshold: float) -> str:
+    """Write a model's weights as float16, with a card that says only how to load them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As built by `model.vgg16.build_classifier`.
+    folder : Path
+        Made if absent; a checkpoint there is replaced.
+    architecture : Mapping
+        The keyword arguments ("head", "width", "dropout", ...) that build the same network again.
+    threshold : float
+        See `Checkpoint`.
+
+    Returns
+    -------
+    str
+        SHA-256 of the weight file.
+
+    Raises
+    ------
+    CheckpointError
+        If a weight is not finite in float16, or the file is larger than 45 MB.
+    """
+    halves = {}
+    for variable in model.weights:
+        half = variable.numpy().astype(np.float16)
+        if not np.isfinite(half).all():
+            raise CheckpointError(f"{variable.path} does not fit float16 (it is infinite or NaN); train again.")
+        halves[_name(variable.path)] = half
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **halves)
+    if stream.tell() > MAX_BYTES:
+        raise CheckpointError(
+            f"The weights take {stream.tell() / 1e6:.0f} MB as float16, at most {MAX_BYTES / 1e6:.0f} MB are shipped; "
+            "use a narrower head."
+        )
+    with atomic_path(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(stream.getvalue())
+    digest = file_digest(folder / WEIGHTS)
+    write_card(
+        folder,
+        {
+            "weights": {"file": WEIGHTS, "sha256": digest, "bytes": stream.tell(), "dtype": "float16"},
+            "architecture": dict(architecture),
+            "preprocess": preprocess.VERSION,
+            "threshold": threshold,
+        },
+    )
+    return digest
+
+
+def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
+    """Load and verify a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``weights.npz`` and ``card.json``.
+
+    Returns
+    -------
+    Checkpoint
+        Weights as float32, ready to predict.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged, the fingerprint differs, or the weights belong to another network or another
+        preprocessing.
+    """
+    card = read_card(folder)
+    try:
+        expected = str(card["weights"]["sha256"])
+        architecture = dict(card["architecture"])
+        threshold = float(card["threshold"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The card in {folder} lacks {error}; make it again with python -m model.card."
+        ) from error
+    if card.get("preprocess") != preprocess.VERSION:
+        raise CheckpointError(
+            f"The checkpoint in {folder} was trained on films prepared by {card.get('preprocess')!r}, this version "
+            f"prepares them by {preprocess.VERSION!r}; use the matching version or train again."
+        )
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; restore it with git checkout, or train a model with train.py.")
+    content = path.read_bytes()
+    found = _sha256(content)
+    if found != expected:
+        raise CheckpointError(
+            f"{path} has SHA-256 {found[:12]}..., its card says {expected[:12]}...; the file was changed or cut, "
+            "restore it with git checkout."
+        )
+    model = build_classifier(**architecture, seed=None)
+    _assign(model, content, path)
+    if not 0 < threshold < 1 or math.isnan(threshold):
+        raise CheckpointError(f"The card in {folder} has threshold {threshold}, expected a number between 0 and 1.")
+    return Checkpoint(model=model, card=card, threshold=threshold, sha256=found)
+
+
+def read_card(folder: Path = SHIPPED) -> dict[str, Any]:
+    """Return a checkpoint's card without loading the network.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or not JSON.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder / CARD} is missing; train a model with train.py and make its card.") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / CARD} cannot be read as JSON; restore it with git checkout.") from error
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{folder / CARD} holds no JSON object; restore it with git checkout.")
+    return card
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write a checkpoint's card, atomically."""
+    with atomic_path(folder / CARD) as temporary:
+        temporary.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _assign(model: keras.Model, content: bytes, path: Path) -> None:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a NumPy archive of plain arrays; restore it with git checkout."
+        ) from error
+    for variable in model.weights:
+        array = arrays.get(_name(variable.path))
+        if array is None or array.shape != tuple(variable.shape):
+            came = "nothing" if array is None else f"shape {array.shape}"
+            raise CheckpointError(
+                f"{path} holds {came} for {variable.path}, the network expects shape {tuple(variable.shape)}; "
+                "the card describes another network."
+            )
+        variable.assign(array.astype(np.float32))
+
+
+def _name(variable_path: str) -> str:
+    return variable_path.replace("/", ".")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

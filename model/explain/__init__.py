@@ -1,0 +1,1 @@
+"""What the network looked at: heatmaps and how to show them."""

@@ -1,0 +1,171 @@
+"""The settings of a training run: what they mean, what they may be, and how they are read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from model.augment import PRESETS, Augmentation
+from model.datasets import REGISTRY
+from model.errors import DatasetError, RunError
+from model.runs import CONFIG, Run
+from model.sampling import Balance
+from model.vgg16 import INPUT_SIZE, Head
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "limit": (0, inf),
+    "seed": (0, 1_000_000),
+    "width": (1, inf),
+    "dropout": (0, 0.99),
+    "base_width": (1 / 64, 1),
+    "vertical_flip": (0, 1),
+    "copies": (0, inf),
+    "head_epochs": (1, inf),
+    "head_batch": (1, inf),
+    "head_rate": (1e-8, 1),
+    "batch": (1, inf),
+    "rate": (1e-8, 1),
+    "weight_decay": (0, inf),
+    "smoothing": (0, 0.99),
+    "averaging": (0, 0.9999),
+    "patience": (1, inf),
+    "save_minutes": (0, inf),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides how a run comes out; written to the run's folder.
+
+    Attributes
+    ----------
+    dataset, data_dir : str
+        The data set's name and folder.
+    split : str
+        "folders" or "patient", see `model.datasets.chest_xray.load`.
+    val_fraction, test_fraction : float
+        Shares of a split made here.
+    limit : int
+        Use at most this many films of each split (0: all), for a first try.
+    seed : int
+        Fixes the split, the first weights, the order, the augmentation and the dropout.
+    weights : str
+        "imagenet", "random", or the path of a weight file.
+    head, width, dropout : str, int, float
+        See `model.vgg16.build_classifier`.
+    base_width : float
+        Below 1 for tests and smoke runs only.
+    augmentation : str
+        A preset of `model.augment`.
+    vertical_flip : float
+        Probability of turning a film upside down; off by default, since no film arrives like that.
+    balance : str
+        "none", "weights", "sampling" or "look", see `model.sampling`.
+    copies : int
+        Phase 1: augmented copies of every film whose features are cached, besides the film itself.
+    head_epochs, head_batch, head_rate : int, int, float
+        Phase 1: longest duration, films per step, peak learning rate.
+    stages : tuple of (int, float)
+        Phase 2: side of the films in pixels, and epochs at that size; a fraction is a part of an epoch.
+    batch, rate : int, float
+        Phase 2: films per step, peak learning rate.
+    weight_decay, smoothing, averaging, patience : float, float, float, int
+        See `model.fitting.Phase`.
+    save_minutes : float
+        Longest time between two saved states.
+    """
+
+    dataset: str
+    data_dir: str
+    split: str = "folders"
+    val_fraction: float = 0.10
+    test_fraction: float = 0.15
+    limit: int = 0
+    seed: int = 0
+    weights: str = "imagenet"
+    head: Head = "average"
+    width: int = 256
+    dropout: float = 0.5
+    base_width: float = 1.0
+    augmentation: str = "robust"
+    vertical_flip: float = 0.0
+    balance: Balance = "look"
+    copies: int = 2
+    head_epochs: int = 60
+    head_batch: int = 64
+    head_rate: float = 1e-3
+    stages: tuple[tuple[int, float], ...] = ((112, 3.0), (224, 0.25))
+    batch: int = 16
+    rate: float = 1e-4
+    weight_decay: float = 1e-3
+    smoothing: float = 0.05
+    averaging: float = 0.98
+    patience: int = 3
+    save_minutes: float = 5.0
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> TrainingConfig:
+        """Read a config back from a run's `config.json`, leaving out what is not a setting."""
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in record.items() if key in known}
+        values["stages"] = tuple((int(size), float(epochs)) for size, epochs in values["stages"])
+        return cls(**values)
+
+    @property
+    def first_size(self) -> int:
+        """Side of the films in pixels in phase 1 and when phase 2 begins."""
+        return self.stages[0][0] if self.stages else INPUT_SIZE
+
+    def how(self) -> Augmentation:
+        """Return the augmentation asked for."""
+        return replace(PRESETS[self.augmentation], vertical_flip=self.vertical_flip)
+
+
+def settings_of(run: Run) -> TrainingConfig:
+    """Return the settings a run was started with.
+
+    Raises
+    ------
+    RunError
+        If its config no longer holds them.
+    DatasetError
+        If it names a data set that is not there.
+    """
+    try:
+        config = TrainingConfig.from_json(run.config)
+        check_settings(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"The settings in {run.folder / CONFIG} are not those of a training run ({error}); restore the file."
+        ) from error
+    return config
+
+
+def check_settings(config: TrainingConfig) -> None:
+    """Refuse settings that make no sense, before anything is made.
+
+    Raises
+    ------
+    RunError
+        One sentence naming the setting, what it is and what it may be.
+    DatasetError
+        If there is no such data set.
+    """
+    if config.dataset not in REGISTRY:
+        raise DatasetError(f"There is no data set {config.dataset!r}; choose one of {', '.join(REGISTRY)}.")
+    for name, (low, high) in _RANGES.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            allowed = f"from {low:g} to {high:g}" if high < inf else f"of at least {low:g}"
+            raise RunError(f"--{name.replace('_', '-')} is {value}; give a number {allowed}.")
+    if config.weights not in ("imagenet", "random") and not Path(config.weights).is_file():
+        raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
+    if config.weights != "random" and config.base_width != 1:
+        raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
+    sizes = {size for size, _ in config.stages}
+    if config.head == "flatten" and len(sizes) > 1:
+        raise RunError(f"A Flatten head has one input size, received stages at {sorted(sizes)}; use --head average.")
+    if any(size < 32 or not 0 < epochs < inf for size, epochs in config.stages):
+        raise RunError("Each stage needs a size of at least 32 pixels and more than 0 epochs, such as 112:3.")
