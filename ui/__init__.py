@@ -1,0 +1,1 @@
+"""Everything with a screen: page frame, shared state, widgets and pictures."""
