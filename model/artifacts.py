@@ -160,9 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m model.artifacts",
         description="Fetch and verify the sample films and, on request, the weights.",
     )
-    parser.add_argument(
-        "--imagenet", action="store_true", help="also fetch VGG16's ImageNet weights, for training"
-    )
+    parser.add_argument("--imagenet", action="store_true", help="also fetch VGG16's ImageNet weights, for training")
     options = parser.parse_args(arguments)
     steps: list[Callable[[], None]] = [_films_step]
     if options.imagenet:

