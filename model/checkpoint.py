@@ -129,27 +129,31 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         threshold = float(card["threshold"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"The card in {folder} lacks {error}; make it again with python -m model.card."
+            f"The card in {_shown(folder)} lacks {error}; make it again with python -m model.card."
         ) from error
     if card.get("preprocess") != preprocess.VERSION:
         raise CheckpointError(
-            f"The checkpoint in {folder} was trained on films prepared by {card.get('preprocess')!r}, this version "
-            f"prepares them by {preprocess.VERSION!r}; use the matching version or train again."
+            f"The checkpoint in {_shown(folder)} was trained on films prepared by {card.get('preprocess')!r}, "
+            f"this version prepares them by {preprocess.VERSION!r}; use the matching version or train again."
         )
     path = folder / WEIGHTS
     if not path.is_file():
-        raise CheckpointError(f"{path} is missing; restore it with git checkout, or train a model with train.py.")
+        raise CheckpointError(
+            f"{_shown(path)} is missing; restore it with git checkout, or train a model with train.py."
+        )
     content = path.read_bytes()
     found = _sha256(content)
     if found != expected:
         raise CheckpointError(
-            f"{path} has SHA-256 {found[:12]}..., its card says {expected[:12]}...; the file was changed or cut, "
-            "restore it with git checkout."
+            f"{_shown(path)} has SHA-256 {found[:12]}..., its card says {expected[:12]}...; "
+            "the file was changed or cut, restore it with git checkout."
         )
     model = build_classifier(**architecture, seed=None)
     _assign(model, content, path)
     if not 0 < threshold < 1 or math.isnan(threshold):
-        raise CheckpointError(f"The card in {folder} has threshold {threshold}, expected a number between 0 and 1.")
+        raise CheckpointError(
+            f"The card in {_shown(folder)} has threshold {threshold}, expected a number between 0 and 1."
+        )
     return Checkpoint(model=model, card=card, threshold=threshold, sha256=found)
 
 
@@ -161,14 +165,17 @@ def read_card(folder: Path = SHIPPED) -> dict[str, Any]:
     CheckpointError
         If it is missing or not JSON.
     """
+    shown = _shown(folder / CARD)
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{folder / CARD} is missing; train a model with train.py and make its card.") from error
+        raise CheckpointError(
+            f"{_shown(folder / CARD)} is missing; train a model with train.py and make its card."
+        ) from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / CARD} cannot be read as JSON; restore it with git checkout.") from error
+        raise CheckpointError(f"{shown} cannot be read as JSON; restore it with git checkout.") from error
     if not isinstance(card, dict):
-        raise CheckpointError(f"{folder / CARD} holds no JSON object; restore it with git checkout.")
+        raise CheckpointError(f"{shown} holds no JSON object; restore it with git checkout.")
     return card
 
 
@@ -184,17 +191,23 @@ def _assign(model: keras.Model, content: bytes, path: Path) -> None:
             arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
     except (ValueError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a NumPy archive of plain arrays; restore it with git checkout."
+            f"{_shown(path)} is not a NumPy archive of plain arrays; restore it with git checkout."
         ) from error
     for variable in model.weights:
         array = arrays.get(_name(variable.path))
         if array is None or array.shape != tuple(variable.shape):
             came = "nothing" if array is None else f"shape {array.shape}"
             raise CheckpointError(
-                f"{path} holds {came} for {variable.path}, the network expects shape {tuple(variable.shape)}; "
+                f"{_shown(path)} holds {came} for {variable.path}, the network expects shape {tuple(variable.shape)}; "
                 "the card describes another network."
             )
         variable.assign(array.astype(np.float32))
+
+
+def _shown(path: Path) -> Path:
+    # Pages show these sentences, and where the project lies on a server is nobody's business.
+    root = SHIPPED.parent.parent
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _name(variable_path: str) -> str:
