@@ -7,6 +7,7 @@ python -m model.card --readme                       write the shipped card's sum
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,7 @@ _NOT_MEANT_FOR = (
 )
 
 
-def make_card(run: Run, out: Path) -> dict[str, Any]:
+def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
     """Export a run's best weights and measure them.
 
     Scores are kept in the run's folder as they are made, so that an interrupted evaluation goes on.
@@ -57,6 +58,8 @@ def make_card(run: Run, out: Path) -> dict[str, Any]:
         A run with best weights.
     out : Path
         The checkpoint's folder.
+    stress_films : int
+        Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
 
     Returns
     -------
@@ -70,6 +73,8 @@ def make_card(run: Run, out: Path) -> dict[str, Any]:
     """
     config = TrainingConfig.from_json(run.config)
     architecture: dict[str, Any] = {"head": config.head, "width": config.width, "dropout": config.dropout}
+    if config.base_width != 1:
+        architecture["base_width"] = config.base_width
     trained, best = run.load_best()
     original = build_classifier(**architecture, seed=None)
     for variable in original.weights:
@@ -81,11 +86,12 @@ def make_card(run: Run, out: Path) -> dict[str, Any]:
     val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
 
     threshold = _threshold(scorer, val)
-    scores = {name: scorer.scores("test", test, name, _under(name)) for name in CONDITIONS}
-    clean = scores["as it is"]
+    clean = scorer.scores("test", test, "as it is", _under("as it is"))
     labels = test.labels
+    some = _spread(test, stress_films) if stress_films else test
+    scores = {name: scorer.scores("test", some, name, _under(name)) for name in CONDITIONS}
     numbers = with_intervals(labels, clean, test.patients, threshold=threshold)
-    card = {
+    card: dict[str, Any] = {
         **shipped.card,
         "threshold": threshold,
         "threshold_rule": "highest mean balanced accuracy on the validation films and two augmented copies of each",
@@ -109,17 +115,19 @@ def make_card(run: Run, out: Path) -> dict[str, Any]:
             "interval": "95 % percentile bootstrap by patient, 2,000 resamples",
             "numbers": {name: asdict(value) for name, value in numbers.items()},
         },
+        "stress_films": len(some),
         "stress": [
             {
                 "condition": name,
-                "auroc": auroc(labels, values),
-                **at_threshold(labels, values, threshold=threshold),
+                "auroc": auroc(some.labels, values),
+                **at_threshold(some.labels, values, threshold=threshold),
             }
             for name, values in scores.items()
         ],
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
         "not_meant_for": list(_NOT_MEANT_FOR),
     }
+    card = _without_nan(card)
     write_card(out, card)
     write_page(out, card)
     return card
@@ -155,11 +163,9 @@ class _Scorer:
         self._forward = probabilities_of(model)
 
     def scores(self, split: Split, films: Films, name: str, change: Change) -> NDArray[np.float64]:
-        stored = self.folder / f"{split}-{name.replace(' ', '_').replace('%', 'percent')}.npy"
+        stored = self.folder / f"{split}-{name.replace(' ', '_').replace('%', 'percent')}-{len(films)}.npy"
         if stored.exists():
-            found = np.asarray(np.load(stored, allow_pickle=False), dtype=np.float64)
-            if len(found) == len(films):
-                return found
+            return np.asarray(np.load(stored, allow_pickle=False), dtype=np.float64)
         found = self._forward(films, change, f"{split}, {name}")
         with atomic_path(stored) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)
@@ -211,9 +217,22 @@ def _threshold(scorer: _Scorer, val: Films) -> float:
     return robust_threshold(val.labels, versions)
 
 
-def _rounding(original: keras.Model, halved: keras.Model, films: Films, *, count: int = 64) -> float:
+def _without_nan(value: Any) -> Any:
+    # JSON knows no NaN: a number that the films do not allow is null.
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _spread(films: Films, count: int) -> Films:
     chosen = np.linspace(0, len(films) - 1, min(count, len(films))).astype(int)
-    some = Films(grids=films.grids[chosen], examples=tuple(films.examples[k] for k in chosen), unreadable=())
+    return Films(grids=films.grids[chosen], examples=tuple(films.examples[k] for k in chosen), unreadable=())
+
+
+def _rounding(original: keras.Model, halved: keras.Model, films: Films, *, count: int = 64) -> float:
+    some = _spread(films, count)
     first, second = (
         probabilities_of(model)(some, _under("as it is"), title)
         for model, title in ((original, "float32"), (halved, "float16"))
@@ -239,11 +258,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", nargs="?", type=Path, help="a run folder of train.py")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="the checkpoint's folder (default: %(default)s)")
+    parser.add_argument("--stress-films", type=int, default=0, metavar="N", help="films per stress condition (0: all)")
     parser.add_argument("--readme", action="store_true", help="write the card's summary into README.md")
     options = parser.parse_args(arguments)
     try:
         if options.run:
-            make_card(Run(options.run), options.out)
+            make_card(Run(options.run), options.out, stress_films=options.stress_films)
         elif not options.readme:
             parser.error("give a run folder, or --readme")
         card = read_card(options.out)

@@ -53,13 +53,13 @@ def card_page(card: Mapping[str, Any]) -> str:
         "",
         "## Under stress",
         "",
-        "The same films, changed in ways that say nothing about lungs.",
+        f"{card['stress_films']:,} of the test films, changed in ways that say nothing about lungs.",
         "",
         "| Condition | AUROC | Accuracy | Sensitivity | Specificity |",
         "|---|---|---|---|---|",
         *(
-            f"| {row['condition']} | {row['auroc']:.4f} | {row['accuracy']:.3f} | {row['sensitivity']:.3f} "
-            f"| {row['specificity']:.3f} |"
+            f"| {row['condition']} | {_digits(row['auroc'], 4)} | {_digits(row['accuracy'])} "
+            f"| {_digits(row['sensitivity'])} | {_digits(row['specificity'])} |"
             for row in card["stress"]
         ),
         "",
@@ -87,7 +87,7 @@ def card_page(card: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
         *(
             f"| {e['epoch']} | {e['size']} px | {e['loss']:.4f} | {e['accuracy']:.4f} | {e['val_loss']:.4f} "
-            f"| {e['val_accuracy']:.4f} | {e['val_auroc']:.4f} |"
+            f"| {e['val_accuracy']:.4f} | {_digits(e['val_auroc'], 4)} |"
             for e in training["epochs"]
         ),
         "",
@@ -111,7 +111,12 @@ def _number_table(card: Mapping[str, Any]) -> list[str]:
         "| | value | 95 % interval |",
         "|---|---|---|",
         *(
-            f"| {label} | {numbers[name]['value']:.4f} | {numbers[name]['low']:.4f} to {numbers[name]['high']:.4f} |"
+            f"| {label} | {_digits(numbers[name]['value'], 4)} "
+            f"| {_digits(numbers[name]['low'], 4)} to {_digits(numbers[name]['high'], 4)} |"
             for name, label in _LABELS.items()
         ),
     ]
+
+
+def _digits(value: float | None, digits: int = 3) -> str:
+    return "undefined" if value is None else f"{value:.{digits}f}"

@@ -77,7 +77,8 @@ def save_checkpoint(model: keras.Model, folder: Path, *, architecture: Mapping[s
     """
     halves = {}
     for variable in model.weights:
-        half = variable.numpy().astype(np.float16)
+        with np.errstate(over="ignore"):
+            half = variable.numpy().astype(np.float16)
         if not np.isfinite(half).all():
             raise CheckpointError(f"{variable.path} does not fit float16 (it is infinite or NaN); train again.")
         halves[_name(variable.path)] = half

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import PIL
+import pydicom
 from numpy.typing import NDArray
 
 from model.errors import ImageError
@@ -28,10 +30,11 @@ ACCEPTED = "PNG, JPEG, BMP, TIFF, WebP or DICOM"
 
 _ROWS_AT_ONCE = 256
 
-# Log records of these two quote values of the file they are about, which may identify a person. pydicom sets
-# its own level whenever it likes, so its one logger gets a filter; Pillow's many inherit the level of their root.
-logging.getLogger("pydicom").addFilter(lambda record: False)
-logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+# Log records of these two quote values of the file they are about, which may identify a person. Their other
+# loggers inherit the level. pydicom's first one gets a filter too, for pydicom may set its level again.
+for _library in (pydicom, PIL):
+    logging.getLogger(_library.__name__).setLevel(logging.CRITICAL + 1)
+logging.getLogger(pydicom.__name__).addFilter(lambda record: False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -84,21 +84,17 @@ def read_header(data: bytes) -> Dataset:
     Raises
     ------
     ImageError
-        If the file is damaged, or far larger or more nested than a film once unpacked.
+        If the file is cut off, or far larger or more nested than a film once unpacked.
+    Exception
+        Whatever the parser raises on damaged data; its text may quote values of the file.
     """
     body, syntax = _file_meta(data)
-    try:
-        if syntax == DeflatedExplicitVRLittleEndian:
-            data = _inflated(data[body:])
-            dataset, syntax = _parse_explicit(data), ExplicitVRLittleEndian
-        else:
-            parsed = dcmread(_BoundedReader(data), force=True, specific_tags=[*SHOWN_TAGS, *_PICTURE_TAGS])
-            dataset, syntax = parsed, syntax or _guessed_syntax(parsed)
-    except (ImageError, MemoryError):
-        raise
-    except Exception:
-        # The cause is dropped on purpose: the parser's messages quote the values it failed on.
-        raise ImageError(DAMAGED) from None
+    if syntax == DeflatedExplicitVRLittleEndian:
+        data = _inflated(data[body:])
+        dataset, syntax = _parse_explicit(data), ExplicitVRLittleEndian
+    else:
+        dataset = dcmread(_BoundedReader(data), force=True, specific_tags=[*SHOWN_TAGS, *_PICTURE_TAGS])
+        syntax = syntax or _guessed_syntax(dataset)
     if 0x7FE00010 not in dataset and any(mark in data for mark in _PIXEL_DATA_MARKS):
         raise ImageError(DAMAGED)
     _check_amounts(dataset)

@@ -86,6 +86,7 @@ class Progress:
     seen: int = 0
     best_loss: float = float("inf")
     best_epoch: int = 0
+    best_size: int = 0
     epochs_without_gain: int = 0
     finished: bool = False
 
@@ -260,6 +261,9 @@ class Fitter:
             variable.assign(average)
         scores = self.phase.validate(epoch)
         p = self.progress
+        if epoch.size != p.best_size:
+            # A loss at one size says nothing against a loss at another, and the last size is the one that serves.
+            p.best_loss, p.best_size, p.epochs_without_gain = float("inf"), epoch.size, 0
         gained = scores["val_loss"] < p.best_loss
         if gained:
             p.best_loss, p.best_epoch, p.epochs_without_gain = scores["val_loss"], epoch.number, 0

@@ -167,7 +167,7 @@ class Run:
 
     def _load(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         try:
-            with np.load(self.folder / name, allow_pickle=False) as stored:
+            with (self.folder / name).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             meta = json.loads(arrays.pop(_META).tobytes())
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

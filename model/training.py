@@ -205,8 +205,6 @@ class _Training:
         )
         if self.saved:
             fitter.restore(*self.saved)
-        elif phase.number == 2:
-            fitter.progress.best_loss = float(self.run.load_best()[1]["val_loss"])
         finished = fitter.fit()
         if not finished and not (self.run.folder / "best.npz").exists():
             fitter.save_best(epoch=0, scores={"val_loss": float("inf")})

@@ -1,0 +1,129 @@
+"""The card: every number on it is what an independent measurement gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from model.card import main, make_card, update_readme
+from model.card_text import card_page, card_summary
+from model.checkpoint import load_checkpoint, read_card
+from model.errors import CheckpointError
+from model.images import read_radiograph
+from model.predictor import Predictor
+from model.runs import Run
+from model.smoke import SMOKE_SETTINGS, write_smoke_films
+from model.stress import CONDITIONS
+from model.training import TrainingConfig, load_dataset, start_run, train
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, dict[str, Any]]:
+    place = tmp_path_factory.mktemp("card")
+    write_smoke_films(place / "films", patients=15)
+    config = TrainingConfig(dataset="chest_xray", data_dir=str(place / "films"), **SMOKE_SETTINGS)
+    run = start_run(place / "run", config)
+    assert train(run)
+    return run, place / "out", make_card(run, place / "out")
+
+
+def test_numbers_are_those_of_the_predictor_on_the_files(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    run, out, card = made
+    dataset = load_dataset(TrainingConfig.from_json(run.config))
+    predictor = Predictor(load_checkpoint(out))
+    test = dataset.of("test")
+    probabilities = np.array([predictor.predict(read_radiograph(e.path)).probability for e in test])
+    labels = np.array([e.label for e in test])
+    stored = np.load(next((run.folder / "scores").glob(f"*/test-as_it_is-{len(test)}.npy")))
+    np.testing.assert_allclose(stored, probabilities, atol=0.02)
+    numbers = card["test"]["numbers"]
+    assert numbers["auroc"]["value"] == pytest.approx(roc_auc_score(labels, stored))
+    assert numbers["accuracy"]["value"] == pytest.approx(accuracy_score(labels, stored >= card["threshold"]))
+    assert card["test"]["films"] == len(test) == card["data"]["counts"]["test"]["films"]
+
+
+def test_the_stress_table_has_every_condition(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    _, _, card = made
+    assert [row["condition"] for row in card["stress"]] == list(CONDITIONS)
+    assert card["stress"][0]["accuracy"] == card["test"]["numbers"]["accuracy"]["value"]
+    assert card["stress_films"] == card["test"]["films"]
+
+
+def test_the_written_card_is_the_returned_one(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    _, out, card = made
+    assert read_card(out) == card
+    assert load_checkpoint(out).threshold == card["threshold"]
+    assert card["float16"]["largest_difference_in_probability"] <= 1e-3
+
+
+def test_a_second_evaluation_takes_the_scores_from_disk(
+    made: tuple[Run, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, _, card = made
+
+    def no_network(*arguments: object, **more: object) -> object:
+        def score(films: object, change: object, title: str) -> object:
+            assert title in ("float32", "float16"), f"{title} was scored again"
+            return np.zeros(3)
+
+        return score
+
+    monkeypatch.setattr("model.card.probabilities_of", no_network)
+    again = make_card(run, tmp_path)
+    assert again["test"] == card["test"]
+    assert again["stress"] == card["stress"]
+
+
+def test_the_page_shows_the_cards_numbers(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    _, out, card = made
+    page = (out / "CARD.md").read_text(encoding="utf-8")
+    assert page == card_page(card)
+    for name, label in (("auroc", "AUROC"), ("accuracy", "Accuracy"), ("specificity", "Specificity")):
+        assert f"| {label} | {card['test']['numbers'][name]['value']:.4f} |" in page
+    for row in card["stress"]:
+        assert f"| {row['condition']} | {row['auroc']:.4f} |" in page
+    assert card["command"].startswith("python train.py --dataset chest_xray --data-dir DIR")
+    assert "adults" in page
+
+
+def test_the_command_on_the_card_makes_the_same_settings(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    import shlex
+
+    from train import _config, _parser
+
+    run, _, card = made
+    words = shlex.split(card["command"])[2:]
+    again = _config(_parser().parse_args(words))
+    config = TrainingConfig.from_json(run.config)
+    assert {**vars(again), "data_dir": ""} == {**vars(config), "data_dir": ""}
+
+
+def test_the_readme_keeps_all_but_its_numbers(made: tuple[Run, Path, dict[str, Any]], tmp_path: Path) -> None:
+    _, _, card = made
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- card:start -->\nold\n<!-- card:end -->\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        update_readme(readme, card)
+    text = readme.read_text(encoding="utf-8")
+    assert text == f"before\n<!-- card:start -->\n{card_summary(card)}\n<!-- card:end -->\nafter\n"
+    readme.write_text("no markers", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="card:start"):
+        update_readme(readme, card)
+
+
+def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "is not a training run" in said
+    assert said.count("\n") == 1
+
+
+def test_the_readme_shows_the_shipped_card() -> None:
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert card_summary(read_card()) in text, "run make card"
+    assert (root / "model" / "pretrained" / "CARD.md").read_text(encoding="utf-8") == card_page(read_card())
