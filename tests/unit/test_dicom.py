@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -262,7 +262,7 @@ def test_high_bit_that_the_values_disprove_is_ignored() -> None:
 
 
 def test_first_frame_with_a_note() -> None:
-    film = read_radiograph(dicom(np.stack([BYTES, 255 - BYTES, BYTES])))
+    film = read_radiograph(dicom(np.stack([BYTES, BYTES // 2, 255 - BYTES])))
     assert_allclose(film.pixels, STRETCHED, atol=1e-6)
     assert film.notes == ("This file holds 3 frames; the first one is shown.",)
 
@@ -313,7 +313,7 @@ def test_float_pixels() -> None:
 STORED = hnp.arrays(st.sampled_from(["u1", "i1", "u2", "i2"]), st.just((32, 32))).filter(lambda a: a.min() != a.max())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     stored=STORED,
     slope=st.sampled_from([1.0, -1.0, 0.25, -3.5]),
@@ -343,6 +343,5 @@ def test_any_window_agrees_with_pydicom(
     )
     low, high = low * slope + intercept, high * slope + intercept
     expected = (windowed - low) / (high - low)
-    if expected.min() == expected.max():
-        return
+    assume(np.ptp(expected) > 1e-5)
     assert_allclose(shown(dicom(stored, **elements)), expected, atol=1e-5)

@@ -4,6 +4,7 @@ import logging
 import pickle
 import traceback
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,19 @@ from pydicom import config
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+)
 
 from model.errors import ImageError
 from model.images import Radiograph, read_radiograph
 from model.scrub import shown_metadata
-from tests.unit.films import dataset_of, dicom, ramp, saved, written
+from tests.unit.films import coded_dicom, dataset_of, dicom, ramp, saved, smooth, written
 
 # Each stands for something that tells who a person is: a name, a number, a birthday, an address.
 SECRETS = ("MUSTERFRAU", "4711081542", "19440229", "1.2.999.4711")
@@ -129,6 +137,16 @@ def test_names_in_picture_files_are_not_kept(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.DEBUG):
         film = read_radiograph(data)
     assert "MUSTERFRAU" not in everything_said_by(film) + caplog.text
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless, JPEGLSLossless])
+def test_decoders_log_nothing(syntax: UID, caplog: pytest.LogCaptureFixture) -> None:
+    good = coded_dicom(smooth(), syntax)
+    at = len(good) - 700
+    broken = good[:at] + bytes(300) + good[at + 300 :]
+    with caplog.at_level(logging.DEBUG), suppress(ImageError):
+        read_radiograph(broken)
+    assert caplog.records == []
 
 
 def test_what_may_be_shown_is_shown() -> None:
