@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 
 from model.errors import DatasetError, RunError
+from model.films import read_films
 from model.runs import BEST, EVENTS, STATE, Run
 from model.training import TrainingConfig, start_run, train
 from tests.unit.conftest import Recorded
 from tests.unit.tiny import SETTINGS, arguments, ended, steps_of, stored
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -171,11 +173,12 @@ def test_a_kill_a_stop_and_a_full_disk_change_nothing(ended_otherwise: Story, un
 
 def test_a_finished_run_resumed_stays_as_it_is(uninterrupted: Recorded) -> None:
     run = uninterrupted.run
-    before = [stored(run.folder / STATE), stored(run.folder / BEST), steps_of(run)]
+    steps = steps_of(run)
+    before = [stored(run.folder / name)[0] for name in (STATE, BEST)]
     assert train(Run(run.folder))
-    after = [stored(run.folder / STATE), stored(run.folder / BEST), steps_of(run)]
-    assert before[2] == after[2]
-    for (old, _), (new, _) in zip(before[:2], after[:2], strict=True):
+    after = [stored(run.folder / name)[0] for name in (STATE, BEST)]
+    assert steps_of(run) == steps
+    for old, new in zip(before, after, strict=True):
         assert all(np.array_equal(old[key], new[key]) for key in old)
 
 
@@ -197,10 +200,7 @@ def test_fewer_readable_films_than_at_the_start_are_refused(
     run = start_run(tmp_path / "run", config)
     steps = iter(range(100))
     assert not train(run, stop=lambda: (run.folder / STATE).exists() and next(steps) > 3)
-    import model.training
-
-    plain = model.training.read_films
-    monkeypatch.setattr(model.training, "read_films", lambda films, **options: plain(films[:-1], **options))
+    monkeypatch.setattr("model.training.read_films", lambda films, **options: read_films(films[:-1], **options))
     with pytest.raises(DatasetError, match=r"6\d train films can be read, but 6\d could when this run began"):
         train(Run(run.folder))
 

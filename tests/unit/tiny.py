@@ -20,8 +20,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from model.batches import film_batch
 from model.runs import EVENTS, Run
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +43,10 @@ SETTINGS: dict[str, Any] = {
     "stages": ((32, 2.0),),
     "batch": 8,
     "rate": 0.001,
-    "save_minutes": 0.033,
+    "save_minutes": 0.04,
 }
+
+PATCH = pytest.MonkeyPatch()
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,7 +63,7 @@ def arguments(films: Path, folder: Path) -> list[str]:
 def ended(moment: str, given: list[str]) -> subprocess.CompletedProcess[str]:
     """Start or resume a run in a process of its own, which ends at this moment."""
     command = [sys.executable, "-m", "tests.unit.tiny", moment, *given]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
 
 
 def stored(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -86,20 +90,18 @@ def _at_step(phase: int, step: int, act: Callable[[Run], None]) -> None:
             act(run)
         plain(run, kind, **values)
 
-    Run.log = log  # type: ignore[method-assign]
+    PATCH.setattr(Run, "log", log)
 
 
 def _in_features() -> None:
-    import model.features
+    make, calls = film_batch, itertools.count(1)
 
-    make, calls = model.features.film_batch, itertools.count(1)
-
-    def film_batch(*given: Any, **options: Any) -> Any:
+    def made(*given: Any, **options: Any) -> Any:
         if next(calls) == 19:
             _kill()
         return make(*given, **options)
 
-    model.features.film_batch = film_batch
+    PATCH.setattr("model.features.film_batch", made)
 
 
 def _half_a_line(run: Run) -> None:
@@ -114,7 +116,7 @@ def _half_a_state(run: Run) -> None:
         stream.flush()
         _kill()
 
-    np.savez = savez  # type: ignore[assignment]
+    PATCH.setattr(np, "savez", savez)
 
 
 def _no_room(run: Run) -> None:
@@ -129,7 +131,7 @@ def _kill_between_best_and_state() -> None:
             _kill()
         plain(run, kind, **values)
 
-    Run.log = log  # type: ignore[method-assign]
+    PATCH.setattr(Run, "log", log)
 
 
 MOMENTS: dict[str, Callable[[], None]] = {
@@ -145,10 +147,8 @@ MOMENTS: dict[str, Callable[[], None]] = {
 def _main(moment: str, given: list[str]) -> int:
     import train
 
-    import model.fitting
-
     ticks = itertools.count()
-    model.fitting.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))  # type: ignore[assignment]
+    PATCH.setattr("model.fitting.time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     MOMENTS[moment]()
     return train.main(given)
 

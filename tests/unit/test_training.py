@@ -1,0 +1,301 @@
+"""The arithmetic of a step, what each phase trains, and which weights are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from model.batches import film_batch
+from model.features import cached_features
+from model.films import Films
+from model.fitting import Batch, Epoch, Fitter, Phase, learning_rate_at
+from model.runs import BEST, STATE, Run
+from model.settings import TrainingConfig
+from model.training import load_dataset, start_run, train
+from model.vgg16 import CONV_NAMES, build_classifier
+from tests.unit.conftest import Recorded
+from tests.unit.tiny import SETTINGS, Arrays, stored
+
+KERNEL = np.array([[0.5, -0.25], [1.0, 0.75], [-0.5, 0.25]], np.float32)
+INPUTS = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0]], np.float32)
+LABELS = np.array([0, 1])
+WEIGHTS = np.array([12.0, 3.0], np.float32)
+VALIDATION = {"val_accuracy": 0.5, "val_auroc": 0.5}
+
+
+def _network() -> keras.Model:
+    film = keras.Input((3,))
+    network = keras.Model(film, keras.layers.Dense(2, name="logits")(film))
+    network.set_weights([KERNEL, np.zeros(2, np.float32)])
+    return network
+
+
+def _phase(network: keras.Model, *, validate: Callable[[Epoch], dict[str, float]], **changed: Any) -> Phase:
+    plain: dict[str, Any] = {
+        "number": 1,
+        "epochs": (Epoch(number=1, steps=1, size=32),),
+        "network": network,
+        "batch": lambda epoch, step: (INPUTS, LABELS, WEIGHTS),
+        "validate": validate,
+        "learning_rate": 0.01,
+        "weight_decay": 0.1,
+        "warmup": 0.0,
+        "floor": 0.2,
+        "smoothing": 0.1,
+        "averaging": 0.9,
+        "patience": 2,
+    }
+    return Phase(**{**plain, **changed})
+
+
+def _fitter(run: Run, network: keras.Model, phase: Phase, **changed: Any) -> Fitter:
+    return Fitter(run, network, phase, **{"seed": 0, "save_seconds": 1e9, "stop": lambda: False, **changed})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return an empty run."""
+    return Run.create(tmp_path / "run", {})
+
+
+def test_learning_rate_by_hand() -> None:
+    def rate(step: int) -> float:
+        return learning_rate_at(step, total=20, peak=1.0, warmup=0.2, floor=0.2)
+
+    assert [rate(k) for k in range(4)] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert rate(4) == pytest.approx(1.0)
+    assert rate(12) == pytest.approx(0.6), "half way down"
+    assert rate(8) == pytest.approx(0.2 + 0.4 * (1 + np.sqrt(0.5)))
+    assert rate(20) == pytest.approx(0.2)
+    assert learning_rate_at(0, total=1, peak=3.0, warmup=0.1, floor=0.0) == 3.0
+
+
+def test_one_step_by_hand(run: Run) -> None:
+    """Loss, AdamW with clipped gradients and decay of kernels only, and the average of the weights."""
+    logits = INPUTS @ KERNEL
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = np.array([[0.95, 0.05], [0.05, 0.95]])
+    loss = np.mean(-(targets * np.log(softmax)).sum(axis=1) * WEIGHTS)
+    slope = (softmax - targets) * WEIGHTS[:, None] / 2
+    gradients = [INPUTS.T @ slope, slope.sum(axis=0)]
+    norm = np.sqrt(sum((g**2).sum() for g in gradients))
+    assert norm > 1, "so that clipping shows"
+    clipped = [g / norm for g in gradients]
+    # After one step Adam's corrected moments are the gradient and its square.
+    rate, decay = 0.01, 0.1
+    kernel = KERNEL - rate * decay * KERNEL - rate * clipped[0] / (np.abs(clipped[0]) + 1e-7)
+    bias = -rate * clipped[1] / (np.abs(clipped[1]) + 1e-7)
+    # The average of step 0 decays by min(0.9, 1 / 10).
+    averages = [kernel + 0.1 * (KERNEL - kernel), bias + 0.1 * (0 - bias)]
+
+    seen: list[Any] = []
+    network = _network()
+
+    def validate(epoch: Epoch) -> dict[str, float]:
+        seen.extend(np.array(w) for w in network.get_weights())
+        return {"val_loss": 1.0, **VALIDATION}
+
+    assert _fitter(run, network, _phase(network, validate=validate)).fit()
+    arrays, meta = stored(run.folder / STATE)
+    np.testing.assert_allclose(arrays["weight/0"], kernel, atol=1e-6)
+    np.testing.assert_allclose(arrays["weight/1"], bias, atol=1e-6)
+    np.testing.assert_allclose(arrays["average/0"], averages[0], atol=1e-6)
+    np.testing.assert_allclose(arrays["average/1"], averages[1], atol=1e-6)
+    np.testing.assert_allclose(seen[0], averages[0], atol=1e-6, err_msg="the averages are validated")
+    best = stored(run.folder / BEST)[0]
+    np.testing.assert_allclose(best["logits/kernel"], averages[0], atol=1e-6, err_msg="and kept")
+    step, epoch = (next(e for e in run.events() if e["event"] == kind) for kind in ("step", "epoch"))
+    assert step["loss"] == pytest.approx(loss, abs=1e-6) and epoch["loss"] == pytest.approx(loss, abs=1e-6)
+    assert step["accuracy"] == np.mean(logits.argmax(axis=1) == LABELS) == epoch["accuracy"]
+    assert step["learning_rate"] == 0.01
+    assert meta["progress"]["finished"]
+
+
+def test_clipping_does_not_touch_small_gradients_and_averaging_can_be_off(run: Run) -> None:
+    network = _network()
+    batch: Batch = (INPUTS, LABELS, np.array([0.02, 0.02], np.float32))
+    phase = _phase(
+        network,
+        validate=lambda epoch: {"val_loss": 1.0, **VALIDATION},
+        batch=lambda epoch, step: batch,
+        averaging=0.0,
+        weight_decay=0.0,
+    )
+    _fitter(run, network, phase).fit()
+    arrays, _ = stored(run.folder / STATE)
+    logits = INPUTS @ KERNEL
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    slope = (softmax - np.array([[0.95, 0.05], [0.05, 0.95]])) * 0.01
+    moments = [value for key, value in arrays.items() if key.startswith("optimizer") and value.shape == (3, 2)]
+    assert any(np.allclose(m, 0.1 * INPUTS.T @ slope, atol=1e-7) for m in moments)
+    np.testing.assert_array_equal(arrays["average/0"], arrays["weight/0"])
+
+
+def test_patience_ends_the_phase_and_the_best_epoch_is_kept(run: Run) -> None:
+    losses = iter([1.0, 0.8, 0.9, 0.8, 0.1])
+    network, seen = _network(), []
+
+    def validate(epoch: Epoch) -> dict[str, float]:
+        seen.append(np.array(network.get_weights()[0]))
+        return {"val_loss": next(losses), **VALIDATION}
+
+    epochs = tuple(Epoch(number=k, steps=2, size=32) for k in range(1, 6))
+    fitter = _fitter(run, network, _phase(network, validate=validate, epochs=epochs))
+    assert fitter.fit()
+    found = [(e["epoch"], e["val_loss"], e["best"]) for e in run.events() if e["event"] == "epoch"]
+    assert found == [(1, 1.0, True), (2, 0.8, True), (3, 0.9, False), (4, 0.8, False)]
+    arrays, meta = run.load_best()
+    assert meta == {"phase": 1, "epoch": 2, "val_loss": 0.8, **VALIDATION}
+    np.testing.assert_array_equal(arrays["logits/kernel"], seen[1])
+    assert not np.array_equal(seen[1], seen[3])
+    progress = stored(run.folder / STATE)[1]["progress"]
+    assert progress["best_epoch"] == 2 and progress["best_loss"] == 0.8 and progress["finished"]
+
+
+def test_training_goes_on_from_its_own_weights_not_from_their_average(run: Run) -> None:
+    network = _network()
+    fitter = _fitter(run, network, _phase(network, validate=lambda epoch: {"val_loss": 1.0, **VALIDATION}))
+    fitter.fit()
+    arrays, _ = stored(run.folder / STATE)
+    np.testing.assert_array_equal(network.get_weights()[0], arrays["weight/0"])
+    assert not np.allclose(arrays["weight/0"], arrays["average/0"], atol=1e-4)
+
+
+def test_stop_is_asked_before_each_step_and_saves(run: Run) -> None:
+    asked = iter([False, False, True])
+    network = _network()
+    phase = _phase(network, validate=lambda epoch: VALIDATION, epochs=(Epoch(number=1, steps=5, size=32),))
+    assert not _fitter(run, network, phase, stop=lambda: next(asked)).fit()
+    assert stored(run.folder / STATE)[1]["progress"]["step"] == 2
+    assert len(run.events()) == 2
+
+
+def _layers(states: list[tuple[Arrays, dict[str, Any]]], phase: int) -> tuple[list[str], Arrays, Arrays]:
+    own = [arrays for arrays, meta in states if meta["progress"]["phase"] == phase]
+    config = {key: SETTINGS[key] for key in ("width", "base_width", "seed")}
+    names = [v.path for v in build_classifier(**config, input_size=None).weights]
+    return names, own[0], own[-1]
+
+
+def test_phase_one_trains_the_head_and_leaves_the_base_bit_for_bit(uninterrupted: Recorded) -> None:
+    names, before, after = _layers(uninterrupted.states, 1)
+    assert len(names) == 30
+    for k, name in enumerate(names):
+        same = np.array_equal(before[f"weight/{k}"], after[f"weight/{k}"])
+        assert same == name.startswith("block"), name
+
+
+def test_phase_two_trains_every_layer(uninterrupted: Recorded) -> None:
+    names, before, after = _layers(uninterrupted.states, 2)
+    assert {name.split("/")[0] for name in names} == {*CONV_NAMES, "head_dense", "logits"}
+    for k, name in enumerate(names):
+        moved = float(np.abs(before[f"weight/{k}"] - after[f"weight/{k}"]).max())
+        # Weight decay alone moves a weight of 1 by less than 16 steps * 1e-3 * 1e-3.
+        assert moved > 1e-4, name
+
+
+def test_phase_two_begins_with_the_best_weights_of_phase_one(uninterrupted: Recorded) -> None:
+    names, first, _ = _layers(uninterrupted.states, 2)
+    epochs = [e for e in uninterrupted.run.events() if e["event"] == "epoch" and e["phase"] == 1]
+    best = min(epochs, key=lambda e: e["val_loss"])
+    ends = [a for a, meta in uninterrupted.states if meta["progress"]["phase"] == 1 and meta["progress"]["step"] == 0]
+    averages = ends[best["epoch"]]
+    trained = [k for k, name in enumerate(names) if not name.startswith("block")]
+    for place, k in enumerate(trained):
+        np.testing.assert_array_equal(first[f"weight/{k}"], averages[f"average/{place}"])
+
+
+def test_the_log_says_how_much_is_trained(uninterrupted: Recorded) -> None:
+    head = (32 * 16 + 16) + (16 * 2 + 2)
+    channels = [3, 4, 4, 8, 8, 16, 16, 16, 32, 32, 32, 32, 32, 32]
+    base = sum(9 * a * b + b for a, b in pairwise(channels))
+    phases = [(e["phase"], e["trainable"]) for e in uninterrupted.run.events() if e["event"] == "phase"]
+    assert phases == [(1, head), (2, base + head)]
+
+
+def test_the_best_weights_have_the_lowest_validation_loss_of_the_run(uninterrupted: Recorded) -> None:
+    epochs = [e for e in uninterrupted.run.events() if e["event"] == "epoch"]
+    assert [(e["phase"], e["epoch"]) for e in epochs] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    lowest = min(epochs, key=lambda e: e["val_loss"])
+    arrays, meta = uninterrupted.run.load_best()
+    assert {key: meta[key] for key in meta} == {key: lowest[key] for key in meta}
+    best_so_far = np.minimum.accumulate([e["val_loss"] for e in epochs])
+    assert [e["best"] for e in epochs] == [True, *(best_so_far[1:] < best_so_far[:-1]).tolist()]
+    assert len(arrays) == 30
+
+
+def test_the_logged_validation_scores_by_an_independent_forward_pass(
+    uninterrupted: Recorded, tiny_films: Path
+) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    from model.films import read_films
+
+    config = TrainingConfig.from_json(uninterrupted.run.config)
+    films = read_films(load_dataset(config).of("val"))
+    arrays, meta = uninterrupted.run.load_best()
+    network = build_classifier(width=16, base_width=0.0625, input_size=32)
+    for variable in network.weights:
+        variable.assign(arrays[variable.path])
+    inputs = film_batch(films, np.arange(len(films)), size=32, hows=[None] * len(films), seeds=[(0,)] * len(films))
+    probabilities = network.predict(inputs, verbose=0).astype(np.float64)
+    weight = np.where(
+        films.labels == 1, len(films) / 2 / films.labels.sum(), len(films) / 2 / (films.labels == 0).sum()
+    )
+    own = probabilities[np.arange(len(films)), films.labels]
+    assert meta["val_loss"] == pytest.approx(float(np.mean(-np.log(own) * weight)), abs=1e-5)
+    assert meta["val_accuracy"] == pytest.approx(float(np.mean((probabilities[:, 1] > 0.5) == films.labels)))
+    assert meta["val_auroc"] == pytest.approx(roc_auc_score(films.labels, probabilities[:, 1]), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_films: Path, tmp_path: Path) -> None:
+    found = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        changed = {**SETTINGS, "seed": seed, "stages": (), "copies": 1}
+        run = start_run(tmp_path / name, TrainingConfig(dataset="chest_xray", data_dir=str(tiny_films), **changed))
+        assert train(run)
+        found.append(stored(run.folder / STATE)[0]["weight/26"])
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert np.abs(found[0] - found[2]).max() > 1e-3
+
+
+def _films(count: int) -> Films:
+    rng = np.random.default_rng(0)
+    grids = rng.integers(0, 256, (count, 224, 224), dtype=np.uint8)
+    return Films(grids=grids, examples=(None,) * count, unreadable=())  # type: ignore[arg-type]
+
+
+def test_features_are_computed_once_and_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    from model.augment import PAPER
+
+    films, path, seen = _films(10), tmp_path / "features.npy", []
+
+    def extract(batch: Any) -> Any:
+        seen.append(len(batch))
+        return batch[:, ::4, ::4, 0].reshape(len(batch), -1)
+
+    def features(stop: Callable[[], bool] = lambda: False, *, copies: int = 3) -> Any:
+        return cached_features(
+            path, films, extract, copies=copies, width=64, size=32, how=PAPER, seed=1, batch=4, stop=stop
+        )
+
+    asked = iter([False, False, True])
+    assert features(lambda: next(asked)) is None
+    assert seen == [4, 4]
+    whole = features()
+    assert seen == [4] * 7 + [2] and whole.shape == (3, 10, 64) and whole.dtype == np.float32
+    assert np.array_equal(features(), whole) and len(seen) == 8
+    plain = film_batch(films, np.arange(10), size=32, hows=[None] * 10, seeds=[(0,)] * 10)
+    np.testing.assert_array_equal(whole[0], plain[:, ::4, ::4, 0].reshape(10, -1))
+    one = film_batch(films, np.array([7]), size=32, hows=[PAPER], seeds=[(1, 1, 27)])
+    np.testing.assert_array_equal(whole[2, 7], one[0, ::4, ::4, 0].ravel())
+    assert not np.array_equal(whole[1], whole[2])
+    path.unlink()
+    assert np.array_equal(features(), whole), "a count without its file counts nothing"
+    assert features(copies=2).shape == (2, 10, 64), "a file of another shape is begun anew"
