@@ -81,7 +81,8 @@ class Predictor:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 features, scores = to_both(x, training=False)
-                score = scores[:, CLASSES.index("pneumonia")]
+                # The log-odds: a softmax does not change when both logits rise, so neither logit alone is evidence.
+                score = scores[:, CLASSES.index("pneumonia")] - scores[:, CLASSES.index("normal")]
             return scores, features, tape.gradient(score, features)
 
         self._explained = tf.function(explained, input_signature=[film])
@@ -117,7 +118,7 @@ class Predictor:
             return self._prediction(scores[0], time.perf_counter() - began)
 
     def explain(self, film: Radiograph) -> Explanation:
-        """Return the prediction for one film and the Grad-CAM of the last convolution for pneumonia."""
+        """Return the prediction for one film and the last convolution's Grad-CAM for the log-odds of pneumonia."""
         with self._queue:
             began = time.perf_counter()
             scores, features, gradients = self._explained(self._input(film))

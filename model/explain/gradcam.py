@@ -35,12 +35,12 @@ class Heatmap:
 
 
 def grad_cam(features: NDArray[np.float32], gradients: NDArray[np.float32], *, layer: str) -> Heatmap:
-    """Weight each feature map by the mean gradient of the class's logit, add up, keep what is positive.
+    """Weight each feature map by the mean gradient of a score, add up, keep what is positive.
 
     Parameters
     ----------
     features, gradients : ndarray of float32, shape (height, width, channels)
-        A convolution's output for one film, and the gradient of one logit with respect to it.
+        A convolution's output for one film, and the gradient of a logit (or of a difference of two) by it.
     layer : str
         The convolution's name.
 

@@ -102,7 +102,7 @@ def test_black_level_lifts_black_and_keeps_white() -> None:
     film = np.zeros((224, 224), dtype=np.float32)
     film[:, 112:] = 1
     lifts = [float(o.min()) for o in _many(film, Augmentation(black_level=0.2))]
-    assert 0 < min(lifts)
+    assert min(lifts) > 0
     assert 0.1 < max(lifts) <= 0.2
     assert all(o.max() == 1 for o in _many(film, Augmentation(black_level=0.2), 5))
 

@@ -63,18 +63,18 @@ def test_the_heatmap_is_the_gradient_by_finite_differences(network: keras.Model,
     features = np.asarray(to_features(preprocess(film.pixels)[None])).astype(np.float64)
     tail_names = ["block5_pool", "head_pool", "head_dense", "logits"]
 
-    def logit(x: np.ndarray) -> float:
+    def log_odds(x: np.ndarray) -> float:
         y: object = x.astype(np.float32)
         for name in tail_names:
             y = network.get_layer(name)(y)
-        return float(np.asarray(y)[0, 1])
+        return float(np.asarray(y)[0, 1] - np.asarray(y)[0, 0])
 
     step, means = 1e-2, []
     for channel in range(features.shape[-1]):
         up, down = features.copy(), features.copy()
         up[..., channel] += step
         down[..., channel] -= step
-        means.append((logit(up) - logit(down)) / (2 * step) / features[0, :, :, 0].size)
+        means.append((log_odds(up) - log_odds(down)) / (2 * step) / features[0, :, :, 0].size)
     expected = np.maximum(features[0] @ np.array(means), 0)
     heatmap = predictor.explain(film).heatmap
     if not heatmap.has_evidence:
