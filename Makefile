@@ -37,7 +37,7 @@ format: ## let ruff put the code into shape
 
 bench: ## measure speed and memory, and write docs/benchmarks.md
 	@bash scripts/setup.sh dev
-	$(PYTHON_IN_VENV) -m pytest tests/bench
+	@PNEUMOSCOPE_CHROMIUM=$$(bash scripts/browser.sh) TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON_IN_VENV) -m pytest tests/bench
 
 screenshot: ## take the picture of the README, docs/screenshot.png
 	@bash scripts/setup.sh dev

@@ -1,0 +1,1 @@
+"""Speed and memory against their bars: `make bench` measures and writes docs/benchmarks.md."""
