@@ -132,6 +132,7 @@ def _kill_between_best_and_state() -> None:
         plain(run, kind, **values)
 
     PATCH.setattr(Run, "log", log)
+    PATCH.setattr("model.fitting.time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 MOMENTS: dict[str, Callable[[], None]] = {
