@@ -56,7 +56,7 @@ class Phase:
     averaging : float
         Decay per step of the moving average of the weights; 0 keeps the weights themselves.
     patience : int
-        Epochs without a lower validation loss before the phase ends early.
+        Epochs without a lower validation loss before training leaves a size: for the next one, or for good.
     """
 
     number: int
@@ -160,7 +160,7 @@ class Fitter:
             average.assign(arrays[f"average/{k}"])
 
     def fit(self) -> bool:
-        """Train until the plan is done, validation stops improving, or `stop` says so.
+        """Train until the plan is done or `stop` says so; at a size that no longer improves, go on to the next.
 
         A state is saved before the first step: from then on the best weights may be this phase's.
 
@@ -173,9 +173,8 @@ class Fitter:
         self._save()
         saved = time.monotonic()
         with ThreadPoolExecutor(1) as maker:
-            for epoch in self.phase.epochs[self.progress.epoch :]:
-                if self.progress.finished:
-                    break
+            while self.progress.epoch < len(self.phase.epochs):
+                epoch = self.phase.epochs[self.progress.epoch]
                 upcoming = maker.submit(self.phase.batch, epoch, self.progress.step)
                 with self._bar(epoch) as bar:
                     while self.progress.step < epoch.steps:
@@ -284,7 +283,15 @@ class Fitter:
             validation_seconds=round(time.monotonic() - began, 1),
         )
         p.epoch, p.step, p.loss_sum, p.correct, p.seen = p.epoch + 1, 0, 0.0, 0.0, 0
-        p.finished = p.epochs_without_gain >= self.phase.patience
+        if p.epochs_without_gain >= self.phase.patience:
+            self._leave_size(epoch.size)
+
+    def _leave_size(self, size: int) -> None:
+        """Go on to the next size; the learning rate goes on as if the epochs left out had been trained."""
+        p = self.progress
+        while p.epoch < len(self.phase.epochs) and self.phase.epochs[p.epoch].size == size:
+            p.total += self.phase.epochs[p.epoch].steps
+            p.epoch += 1
 
     def save_best(self, *, epoch: int, scores: Mapping[str, float]) -> None:
         """Write the model's present weights as the best of the run."""

@@ -33,7 +33,7 @@ def epoch_order(
     length: int,
     balance: Balance,
     rng: np.random.Generator,
-    looks: NDArray[np.int64] | None = None,
+    overlap: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the films of one epoch.
 
@@ -45,54 +45,42 @@ def epoch_order(
         Films to draw, at least 1.
     balance : {"none", "weights", "sampling", "look"}
         "none" and "weights" go through shuffled copies of the list. "sampling" draws both classes equally often.
-        "look" does too, and inside each look cluster as well, so that how a film looks says nothing about its label.
+        "look" does too, and inside a class draws a film the more often the more it looks like the other class, so
+        that how a film looks says little about its label.
     rng : numpy.random.Generator
         The only source of chance.
-    looks : ndarray of int64, shape (n,), optional
-        The look cluster of each film; needed for "look".
+    overlap : ndarray of float64, shape (n,), optional
+        How often to draw each film, as `model.looks.overlap_weights` gives it; needed for "look".
 
     Returns
     -------
     ndarray of int64, shape (length,)
-        Indices into `labels`. Within a group every film comes once before any comes again.
+        Indices into `labels`. Every film comes as often as it is due, rounded down or up to a whole number.
     """
     if balance in ("none", "weights"):
         return _cycled(np.arange(len(labels)), length, rng)
-    if balance == "sampling":
-        shares = {(0, label): 0.5 for label in (0, 1)}
-        keys = np.zeros(len(labels), dtype=np.int64)
-    else:
-        if looks is None:
-            raise ValueError("Balance by look needs the look cluster of every film, received none.")
-        keys = looks
-        shares = _shares_by_look(labels, looks)
-    members = {key: np.flatnonzero((keys == key[0]) & (labels == key[1])) for key in shares}
-    groups = list(shares)
-    counts = _apportioned(np.array([shares[g] for g in groups]), length)
-    drawn = np.concatenate([_cycled(members[g], int(k), rng) for g, k in zip(groups, counts, strict=True)])
-    return np.asarray(rng.permutation(drawn), dtype=np.int64)
+    if balance == "look" and overlap is None:
+        raise ValueError("Balance by look needs the overlap weight of every film, received none.")
+    drawn = []
+    for label, count in zip((0, 1), (length // 2, length - length // 2), strict=True):
+        members = np.flatnonzero(labels == label)
+        if balance == "look" and overlap is not None:
+            drawn.append(_systematic(members, overlap[members], count, rng))
+        else:
+            drawn.append(_cycled(members, count, rng))
+    return np.asarray(rng.permutation(np.concatenate(drawn)), dtype=np.int64)
 
 
-def _shares_by_look(labels: NDArray[np.int64], looks: NDArray[np.int64]) -> dict[tuple[int, int], float]:
-    sizes = {
-        (int(look), label): int(((looks == look) & (labels == label)).sum())
-        for look in np.unique(looks)
-        for label in (0, 1)
-    }
-    by_look = {look: min(sizes[look, 0], sizes[look, 1]) for look, _ in sizes}
-    total = sum(np.sqrt(n) for n in by_look.values())
-    if total == 0:
-        present = [key for key, size in sizes.items() if size]
-        return {key: 0.5 / sum(label == key[1] for _, label in present) for key in present}
-    return {key: float(np.sqrt(by_look[key[0]]) / total / 2) for key in sizes if by_look[key[0]]}
-
-
-def _apportioned(shares: NDArray[np.float64], length: int) -> NDArray[np.int64]:
-    exact = shares / shares.sum() * length
-    counts = np.floor(exact).astype(np.int64)
-    for k in np.argsort(counts - exact, kind="stable")[: length - int(counts.sum())]:
-        counts[k] += 1
-    return np.asarray(counts, dtype=np.int64)
+def _systematic(
+    members: NDArray[np.int64], weights: NDArray[np.float64], length: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    # Systematic sampling (Madow 1949, doi:10.1214/aoms/1177729988): one random start, then equal steps along the
+    # cumulated weights, in a random order of the films.
+    mixed = rng.permutation(len(members))
+    ends = np.cumsum(weights[mixed])
+    marks = (np.arange(length) + rng.random()) / max(length, 1) * ends[-1]
+    places = np.searchsorted(ends, marks, side="right")
+    return np.asarray(members[mixed[np.minimum(places, len(members) - 1)]], dtype=np.int64)
 
 
 def _cycled(members: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:

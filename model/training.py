@@ -21,7 +21,7 @@ from model.features import cached_features
 from model.films import Films, read_films
 from model.fitting import Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
-from model.looks import look_clusters, look_statistics
+from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
 from model.runs import Run, writing
 from model.sampling import class_weights, epoch_order
@@ -129,7 +129,7 @@ class _Training:
         config = self.config
         self.films = {split: self._read(split) for split in ("train", "val")}
         self.labels = {split: films.labels for split, films in self.films.items()}
-        self.looks = self._looks() if config.balance == "look" else None
+        self.overlap = self._overlap() if config.balance == "look" else None
         self.model = build_classifier(
             head=config.head,
             width=config.width,
@@ -171,10 +171,10 @@ class _Training:
         self.run.log("films", split=split, read=len(films), unreadable=[[p.name, why] for p, why in films.unreadable])
         return films
 
-    def _looks(self) -> NDArray[np.int64]:
+    def _overlap(self) -> NDArray[np.float64]:
         films = self.films["train"]
         statistics = np.stack([look_statistics(films.gray(k)) for k in range(len(films))])
-        return look_clusters(statistics, seed=self.config.seed)
+        return overlap_weights(statistics, films.labels)
 
     def _initial_weights(self) -> None:
         if self.config.weights == "random":
@@ -336,7 +336,7 @@ class _Training:
             length=length,
             balance=self.config.balance,
             rng=np.random.default_rng((self.config.seed, phase, epoch.number)),
-            looks=self.looks,
+            overlap=self.overlap,
         )
         return order[step * batch : (step + 1) * batch]
 
