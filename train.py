@@ -141,7 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")
     parser.add_argument("--dataset", choices=sorted(REGISTRY), default="chest_xray", help="which data set")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="where it is")
-    add("--split", "keep the folders' splits, or divide train/ anew by patient", choices=["folders", "patient"])
+    add(
+        "--split",
+        "keep the folders' splits, or divide train/ anew by patient, or hold out a look",
+        choices=["folders", "patient", "look"],
+    )
     add("--val-fraction", "share of films for a validation split made here")
     add("--test-fraction", "share of films for a test split made here")
     add("--limit", "use at most this many films of each split, 0 for all")

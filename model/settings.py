@@ -44,7 +44,7 @@ class TrainingConfig:
     dataset, data_dir : str
         The data set's name and folder.
     split : str
-        "folders" or "patient", see `model.datasets.chest_xray.load`.
+        "folders" or "patient", see `model.datasets.chest_xray.load`; "look", see `model.look_split`.
     val_fraction, test_fraction : float
         Shares of a split made here.
     limit : int

@@ -21,6 +21,7 @@ from model.features import cached_features
 from model.films import Films, read_films
 from model.fitting import Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
+from model.look_split import split_by_look
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
 from model.runs import Run, writing
@@ -35,11 +36,15 @@ def load_dataset(config: TrainingConfig) -> Dataset:
     """Return the data set of a config, split and, where asked, limited."""
     dataset = REGISTRY[config.dataset](
         Path(config.data_dir),
-        split=config.split,
+        split="patient" if config.split == "look" else config.split,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
+    if config.split == "look":
+        dataset = split_by_look(
+            dataset, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.seed
+        )
     if not config.limit:
         return dataset
     rng = np.random.default_rng(config.seed)
@@ -74,6 +79,7 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
                 "licence": dataset.licence,
                 "citation": dataset.citation,
                 "counts": dataset.counts(),
+                "left_out": dataset.left_out,
                 "fingerprint": dataset.fingerprint(),
             },
         },

@@ -54,6 +54,8 @@ class Dataset:
         Provenance, for the card.
     examples : tuple of Example
         Sorted by path.
+    left_out : int
+        Films that a split had to leave out to keep each patient on one side.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Dataset:
     licence: str
     citation: str
     examples: tuple[Example, ...]
+    left_out: int = 0
 
     def of(self, split: Split) -> tuple[Example, ...]:
         """Return the examples of one split."""

@@ -159,6 +159,30 @@ def test_patience_ends_the_phase_and_the_best_epoch_is_kept(run: Run) -> None:
     assert progress["best_epoch"] == 2 and progress["best_loss"] == 0.8 and progress["finished"]
 
 
+def test_patience_at_one_size_leads_to_the_next_at_the_planned_rate(run: Run) -> None:
+    sizes = [32, 32, 32, 32, 32, 64, 64]
+    epochs = tuple(Epoch(number=k, steps=2, size=size) for k, size in enumerate(sizes, start=1))
+
+    def trained(name: str, losses: list[float]) -> dict[int, list[float]]:
+        network = _network()
+        phase = _phase(
+            network, validate=lambda e: {"val_loss": losses[e.number - 1], **VALIDATION}, epochs=epochs, warmup=0.2
+        )
+        own = Run.create(run.folder / name, {})
+        assert _fitter(own, network, phase).fit()
+        rates: dict[int, list[float]] = {}
+        for e in own.events():
+            if e["event"] == "step":
+                rates.setdefault(e["epoch"], []).append(e["learning_rate"])
+        return rates
+
+    planned = trained("planned", [0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    assert list(planned) == [1, 2, 3, 4, 5, 6, 7]
+    left = trained("left", [0.7, 0.8, 0.8, 0.1, 0.1, 0.9, 0.8])
+    assert list(left) == [1, 2, 3, 6, 7]
+    assert left[6] == planned[6] and left[7] == planned[7] and planned[7][-1] < planned[3][-1]
+
+
 def test_training_goes_on_from_its_own_weights_not_from_their_average(run: Run) -> None:
     network = _network()
     fitter = _fitter(run, network, _phase(network, validate=lambda epoch: {"val_loss": 1.0, **VALIDATION}))
