@@ -25,7 +25,7 @@ from model.cache import atomic_path, file_digest
 from model.card_text import card_page, card_summary
 from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
 from model.datasets import Split
-from model.errors import CheckpointError, PneumoscopeError
+from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.films import Films, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.preprocess import standardize
@@ -37,6 +37,7 @@ from model.vgg16 import build_classifier, logits_model
 Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 _ROOT = Path(__file__).resolve().parent.parent
+_THRESHOLD_RULE = "highest balanced accuracy on the validation films, the middle one of equals"
 _NOT_MEANT_FOR = (
     "any clinical use: it was made for teaching and has never been tested for diagnosis",
     "adults: it was trained on children aged one to five",
@@ -45,7 +46,7 @@ _NOT_MEANT_FOR = (
 )
 
 
-def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
+def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | None = None) -> dict[str, Any]:
     """Export a run's best weights and measure them.
 
     Scores are kept in the run's folder as they are made, so that an interrupted evaluation goes on.
@@ -58,6 +59,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
         The checkpoint's folder.
     stress_films : int
         Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
+    look_run : Run, optional
+        A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card.
 
     Returns
     -------
@@ -70,14 +73,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
         If the run, its data or the folder cannot be used.
     """
     config = TrainingConfig.from_json(run.config)
-    architecture: dict[str, Any] = {"head": config.head, "width": config.width, "dropout": config.dropout}
-    if config.base_width != 1:
-        architecture["base_width"] = config.base_width
-    trained, best = run.load_best()
-    original = build_classifier(**architecture, seed=None)
-    for variable in original.weights:
-        variable.assign(trained[variable.path])
-    save_checkpoint(original, out, architecture=architecture, threshold=0.5)
+    original, best = _trained(run, config)
+    save_checkpoint(original, out, architecture=_architecture(config), threshold=0.5)
     shipped = load_checkpoint(out)
     scorer = _Scorer(run, shipped.model)
     dataset = load_dataset(config)
@@ -85,14 +82,12 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
 
     threshold = _threshold(scorer, val)
     clean = scorer.scores("test", test, "as it is", _under("as it is"))
-    labels = test.labels
     some = _spread(test, stress_films) if stress_films else test
     scores = {name: scorer.scores("test", some, name, _under(name)) for name in CONDITIONS}
-    numbers = with_intervals(labels, clean, test.patients, threshold=threshold)
     card: dict[str, Any] = {
         **shipped.card,
         "threshold": threshold,
-        "threshold_rule": "highest balanced accuracy on the validation films, the middle one of equals",
+        "threshold_rule": _THRESHOLD_RULE,
         "command": _command(config),
         "data": {
             **run.config["data"],
@@ -105,14 +100,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
             "epochs": [e for e in run.events() if e["event"] == "epoch" and e["phase"] == 2],
             "head_epochs": sum(e["event"] == "epoch" and e["phase"] == 1 for e in run.events()),
         },
-        "test": {
-            "films": len(test),
-            "patients": len(np.unique(test.patients)),
-            "normal": int((labels == 0).sum()),
-            "pneumonia": int((labels == 1).sum()),
-            "interval": "95 % percentile bootstrap by patient, 2,000 resamples",
-            "numbers": {name: asdict(value) for name, value in numbers.items()},
-        },
+        "test": _measured(test, clean, threshold),
         "stress_films": len(some),
         "stress": [
             {
@@ -122,6 +110,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
             }
             for name, values in scores.items()
         ],
+        "look_split": _on_the_held_out_look(look_run) if look_run else None,
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
         "not_meant_for": list(_NOT_MEANT_FOR),
     }
@@ -129,6 +118,48 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0) -> dict[str, Any]:
     write_card(out, card)
     write_page(out, card)
     return card
+
+
+def _architecture(config: TrainingConfig) -> dict[str, Any]:
+    width = {} if config.base_width == 1 else {"base_width": config.base_width}
+    return {"head": config.head, "width": config.width, "dropout": config.dropout, **width}
+
+
+def _trained(run: Run, config: TrainingConfig) -> tuple[keras.Model, dict[str, Any]]:
+    arrays, best = run.load_best()
+    model = build_classifier(**_architecture(config), seed=None)
+    for variable in model.weights:
+        variable.assign(arrays[variable.path])
+    return model, best
+
+
+def _measured(films: Films, scores: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+    numbers = with_intervals(films.labels, scores, films.patients, threshold=threshold)
+    return {
+        "films": len(films),
+        "patients": len(np.unique(films.patients)),
+        "normal": int((films.labels == 0).sum()),
+        "pneumonia": int((films.labels == 1).sum()),
+        "interval": "95 % percentile bootstrap by patient, 2,000 resamples",
+        "numbers": {name: asdict(value) for name, value in numbers.items()},
+    }
+
+
+def _on_the_held_out_look(run: Run) -> dict[str, Any]:
+    config = TrainingConfig.from_json(run.config)
+    if config.split != "look":
+        raise RunError(f"{run.folder} was trained with --split {config.split}; give a run with --split look.")
+    scorer = _Scorer(run, _trained(run, config)[0])
+    dataset = load_dataset(config)
+    val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
+    threshold = _threshold(scorer, val)
+    return {
+        "command": _command(config),
+        "train": len(dataset.of("train")),
+        "left_out": dataset.left_out,
+        "threshold": threshold,
+        "test": _measured(test, scorer.scores("test", test, "as it is", _under("as it is")), threshold),
+    }
 
 
 def write_page(folder: Path, card: Mapping[str, Any]) -> None:
@@ -250,11 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", nargs="?", type=Path, help="a run folder of train.py")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="the checkpoint's folder (default: %(default)s)")
     parser.add_argument("--stress-films", type=int, default=0, metavar="N", help="films per stress condition (0: all)")
+    parser.add_argument("--look-run", type=Path, metavar="RUN", help="a run with --split look, for the card")
     parser.add_argument("--readme", action="store_true", help="write the card's summary into README.md")
     options = parser.parse_args(arguments)
     try:
         if options.run:
-            make_card(Run(options.run), options.out, stress_films=options.stress_films)
+            look_run = Run(options.look_run) if options.look_run else None
+            make_card(Run(options.run), options.out, stress_films=options.stress_films, look_run=look_run)
         elif not options.readme:
             parser.error("give a run folder, or --readme")
         card = read_card(options.out)

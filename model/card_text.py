@@ -25,7 +25,7 @@ def card_summary(card: Mapping[str, Any]) -> str:
             f"({test['normal']:,} normal, {test['pneumonia']:,} pneumonia), at the shipped threshold of "
             f"{card['threshold']:.2f}:",
             "",
-            *_number_table(card),
+            *_number_table(test["numbers"]),
             "",
             f"Under the hardest of {len(changed)} changes that have nothing to do with lungs "
             f"({worst['condition']}) the accuracy is {worst['accuracy']:.3f}. "
@@ -64,6 +64,7 @@ def card_page(card: Mapping[str, Any]) -> str:
             for row in card["stress"]
         ),
         "",
+        *_look_section(card.get("look_split")),
         "## Data",
         "",
         f"{data['name']}: {data['population']}. Source: {data['source']}. Licence: {data['licence']}. "
@@ -106,8 +107,27 @@ def card_page(card: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _number_table(card: Mapping[str, Any]) -> list[str]:
-    numbers = card["test"]["numbers"]
+def _look_section(look: Mapping[str, Any] | None) -> list[str]:
+    if look is None:
+        return []
+    test = look["test"]
+    return [
+        "## On a look never seen",
+        "",
+        "The films were clustered by how they look (blackest and whitest gray, sharpness, edges), and one whole look "
+        f"was held out: {test['films']:,} films of {test['patients']:,} children ({test['normal']:,} normal, "
+        f"{test['pneumonia']:,} pneumonia). Another network was trained by the command below on {look['train']:,} "
+        f"films of the other looks ({look['left_out']:,} more were left out because their children have films in the "
+        f"held-out look). At the threshold of its own validation films, {look['threshold']:.2f}:",
+        "",
+        *_number_table(test["numbers"]),
+        "",
+        f"    {look['command']}",
+        "",
+    ]
+
+
+def _number_table(numbers: Mapping[str, Any]) -> list[str]:
     return [
         "| | value | 95 % interval |",
         "|---|---|---|",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -12,7 +14,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card
-from model.errors import CheckpointError
+from model.errors import CheckpointError, RunError
 from model.images import read_radiograph
 from model.predictor import Predictor
 from model.runs import Run
@@ -113,6 +115,35 @@ def test_the_readme_keeps_all_but_its_numbers(made: tuple[Run, Path, dict[str, A
     readme.write_text("no markers", encoding="utf-8")
     with pytest.raises(CheckpointError, match="card:start"):
         update_readme(readme, card)
+
+
+def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[str, Any]], tmp_path: Path) -> None:
+    write_smoke_films(tmp_path / "films", patients=30)
+    for path in (tmp_path / "films").glob("train/*/*.png"):
+        film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert film is not None
+        darker = 1 - 0.25 * (int(re.findall(r"\d+", path.name)[0]) % 3)
+        cv2.imwrite(str(path), np.rint(film * darker).astype(np.uint8))
+    settings = {**SMOKE_SETTINGS, "split": "look", "stages": ()}
+    look = start_run(
+        tmp_path / "run", TrainingConfig(dataset="chest_xray", data_dir=str(tmp_path / "films"), **settings)
+    )
+    assert train(look)
+    run, _, plain = made
+    card = make_card(run, tmp_path / "out", look_run=look)
+    assert card["test"] == plain["test"] and plain["look_split"] is None
+    shown = card["look_split"]
+    counts = look.config["data"]["counts"]
+    assert (shown["test"]["films"], shown["train"]) == (counts["test"]["films"], counts["train"]["films"])
+    assert "--split look" in shown["command"]
+    stored = np.load(next((look.folder / "scores").glob("*/test-as_it_is-*.npy")))
+    labels = [e.label for e in load_dataset(TrainingConfig.from_json(look.config)).of("test")]
+    assert shown["test"]["numbers"]["auroc"]["value"] == pytest.approx(roc_auc_score(labels, stored))
+    page = card_page(card)
+    assert "## On a look never seen" in page and shown["command"] in page
+    assert "look never seen" not in card_page(plain)
+    with pytest.raises(RunError, match=r"was trained with --split patient; give a run with --split look\.$"):
+        make_card(run, tmp_path / "other", look_run=run)
 
 
 def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
