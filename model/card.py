@@ -110,7 +110,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
             }
             for name, values in scores.items()
         ],
-        "look_split": _on_the_held_out_look(look_run) if look_run else None,
+        **({"look_split": _on_the_held_out_look(look_run)} if look_run else {}),
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
         "not_meant_for": list(_NOT_MEANT_FOR),
     }
