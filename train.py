@@ -11,6 +11,10 @@ The real thing, on Kermany's folder of train/ val/ test/ with NORMAL/ and PNEUMO
 Go on after an interruption, a crash or a power cut:
 
     python train.py --resume runs/2026-11-22-chest_xray
+
+Train a finished run for longer:
+
+    python train.py --resume runs/2026-11-22-chest_xray --more 224:1
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from model.errors import PneumoscopeError
 from model.runs import BEST, Run
 from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
-from model.training import start_run, train
+from model.training import start_run, train, train_more
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.resume:
             run = Run(options.resume)
+            if options.more:
+                train_more(run, options.more, rate=options.more_rate)
         elif options.smoke:
             return _smoke(stop)
         else:
@@ -98,7 +104,10 @@ class _CtrlC:
 def _refuse_what_would_be_ignored(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     mode = "--resume" if options.resume else "--smoke" if options.smoke else None
     given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
-    ignored = [f"--{name.replace('_', '-')}" for name in given if name not in ("resume", "smoke")]
+    used = {"resume", "smoke", *(("more", "more_rate") if options.resume and options.more else ())}
+    ignored = [f"--{name.replace('_', '-')}" for name in given if name not in used]
+    if options.more and not options.resume:
+        parser.error("--more goes with --resume; give a new run all its --stages at once")
     if options.resume and options.smoke:
         parser.error("give --resume or --smoke, not both")
     if mode and ignored:
@@ -120,7 +129,7 @@ def _stages(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def _config(options: argparse.Namespace) -> TrainingConfig:
-    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig)}
+    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig) if f.name != "more"}
     return TrainingConfig(**{**values, "data_dir": str(options.data_dir.expanduser().resolve())})
 
 
@@ -137,6 +146,13 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(flag, default=default, help=f"{about} (default: {default})", **extra)  # type: ignore[arg-type]
 
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    parser.add_argument("--more", type=_stages, metavar="STAGES", help="with --resume of a finished run: add stages")
+    parser.add_argument(
+        "--more-rate",
+        type=float,
+        metavar="RATE",
+        help="with --more: their peak learning rate (default: half of --rate)",
+    )
     parser.add_argument("--smoke", action="store_true", help="the whole thing, tiny, on synthetic films")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")
     parser.add_argument("--dataset", choices=sorted(REGISTRY), default="chest_xray", help="which data set")

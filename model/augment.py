@@ -1,9 +1,10 @@
 """Random but repeatable changes to a training film, between the grid and the standardization.
 
-Three kinds: where the film is (flip, rotation, zoom, shift), how it was exposed and exported (brightness,
-contrast, gamma, black level, sharpness, noise, JPEG), and what surrounds the chest (borders, corner
-markers, covered patches). The last two kinds exist because the classes of public chest sets differ in
-them, and a network would rather learn the frame than the lungs.
+Three kinds: where the film is (flip, rotation, zoom, width against height, shift), how it was exposed and exported
+(brightness, contrast, gamma, black level, sharpness, noise, JPEG), and what surrounds the chest (borders, corner
+markers, covered patches). The last two kinds and the proportions exist because the classes of public chest sets differ
+in them, and a network would rather learn the frame than the lungs. (Of the 16 official validation films of Kermany's
+set the normal ones are 1.1 to 1.4 times as wide as high, those of pneumonia 1.25 to 1.7 times; all become squares.)
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Augmentation:
     zoom : tuple of float
         Smallest and largest scale factor; above 1 the film is cropped, below 1 it shrinks inside its frame.
     aspect : float
-        Largest relative change of width against height.
+        Largest change of width against height, as a natural logarithm of their ratio.
     shift : float
         Largest displacement, as a share of the side.
     brightness : float
@@ -84,9 +85,9 @@ PAPER = Augmentation(horizontal_flip=0.5, rotation=10.0, brightness=0.15)
 ROBUST = Augmentation(
     horizontal_flip=0.5,
     rotation=12.0,
-    zoom=(0.85, 1.35),
-    aspect=0.12,
-    shift=0.06,
+    zoom=(0.80, 1.35),
+    aspect=0.35,
+    shift=0.08,
     brightness=0.10,
     contrast=0.25,
     gamma=1.7,

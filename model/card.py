@@ -30,6 +30,7 @@ from model.films import Films, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.preprocess import standardize
 from model.runs import BEST, Run
+from model.settings import Stages
 from model.stress import CONDITIONS, stressed
 from model.training import TrainingConfig, load_dataset
 from model.vgg16 import build_classifier, logits_model
@@ -97,7 +98,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         "training": {
             "environment": run.config["environment"],
             "best": best,
-            "epochs": [e for e in run.events() if e["event"] == "epoch" and e["phase"] == 2],
+            "epochs": [e for e in run.events() if e["event"] == "epoch" and e["phase"] > 1],
             "head_epochs": sum(e["event"] == "epoch" and e["phase"] == 1 for e in run.events()),
         },
         "test": _measured(test, clean, threshold),
@@ -266,11 +267,15 @@ def _command(config: TrainingConfig) -> str:
     defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
     parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
     for name, value in asdict(config).items():
-        if name in ("dataset", "data_dir") or value == getattr(defaults, name):
+        if name in ("dataset", "data_dir", "more") or value == getattr(defaults, name):
             continue
-        text = ",".join(f"{size}:{epochs:g}" for size, epochs in value) if name == "stages" else str(value)
-        parts += ["--" + name.replace("_", "-"), text]
-    return shlex.join(parts)
+        parts += ["--" + name.replace("_", "-"), _stages_text(value) if name == "stages" else str(value)]
+    added = [f"--more {_stages_text(r.stages)} --more-rate {r.rate:g}" for r in config.more]
+    return "\n".join([shlex.join(parts), *(f"python train.py --resume RUN {more}" for more in added)])
+
+
+def _stages_text(stages: Stages) -> str:
+    return ",".join(f"{size}:{epochs:g}" for size, epochs in stages) or "none"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -81,16 +81,16 @@ def card_page(card: Mapping[str, Any]) -> str:
         "",
         "## Training",
         "",
-        f"    {card['command']}",
+        *(f"    {line}" for line in card["command"].splitlines()),
         "",
         f"Phase 1 (base frozen): {training['head_epochs']} epochs on cached features. Phase 2 (all layers):",
         "",
         "| Epoch | Size | Loss | Accuracy | Validation loss | Validation accuracy | Validation AUROC |",
         "|---|---|---|---|---|---|---|",
         *(
-            f"| {e['epoch']} | {e['size']} px | {e['loss']:.4f} | {e['accuracy']:.4f} | {e['val_loss']:.4f} "
+            f"| {k} | {e['size']} px | {e['loss']:.4f} | {e['accuracy']:.4f} | {e['val_loss']:.4f} "
             f"| {e['val_accuracy']:.4f} | {_digits(e['val_auroc'], 4)} |"
-            for e in training["epochs"]
+            for k, e in enumerate(training["epochs"], start=1)
         ),
         "",
         f"Git revision `{training['environment']['git']}`; "
@@ -122,7 +122,7 @@ def _look_section(look: Mapping[str, Any] | None) -> list[str]:
         "",
         *_number_table(test["numbers"]),
         "",
-        f"    {look['command']}",
+        *(f"    {line}" for line in look["command"].splitlines()),
         "",
     ]
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from model.errors import RunError
 from model.runs import Run
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
@@ -40,7 +41,7 @@ class Phase:
     Attributes
     ----------
     number : int
-        1 (base frozen) or 2 (all layers).
+        1 (base frozen), 2 (all layers), or more (all layers again, after stages were added).
     epochs : tuple of Epoch
         The plan.
     network : keras.Model
@@ -57,6 +58,8 @@ class Phase:
         Decay per step of the moving average of the weights; 0 keeps the weights themselves.
     patience : int
         Epochs without a lower validation loss before training leaves a size: for the next one, or for good.
+    best_loss, best_size : float, int
+        The lowest validation loss of earlier phases and the size it was measured at, 0 where they do not count.
     """
 
     number: int
@@ -71,6 +74,8 @@ class Phase:
     smoothing: float
     averaging: float
     patience: int
+    best_loss: float = float("inf")
+    best_size: int = 0
 
 
 @dataclass(kw_only=True)
@@ -136,7 +141,7 @@ class Fitter:
     ) -> None:
         self.run, self.model, self.phase, self.seed = run, model, phase, seed
         self.save_seconds, self.stop = save_seconds, stop
-        self.progress = Progress(phase=phase.number)
+        self.progress = Progress(phase=phase.number, best_loss=phase.best_loss, best_size=phase.best_size)
         self.trained = list(phase.network.trainable_variables)
         self.averages = [tf.Variable(v.value, trainable=False) for v in self.trained]
         self.optimizer = keras.optimizers.AdamW(
@@ -168,6 +173,11 @@ class Fitter:
         -------
         bool
             True if the phase is finished, False if it was stopped.
+
+        Raises
+        ------
+        RunError
+            If the loss is no longer a number, or the folder cannot be written.
         """
         total = sum(e.steps for e in self.phase.epochs)
         self._save()
@@ -222,6 +232,12 @@ class Fitter:
         loss, correct = self._step(
             tf.constant(inputs), tf.constant(labels), tf.constant(weights), tf.constant(decay, tf.float32)
         )
+        if not np.isfinite(float(loss)):
+            raise RunError(
+                f"The loss of step {self.progress.total + 1} in phase {self.phase.number} is {float(loss)}: training "
+                f"has come apart at a learning rate of {rate:.2g}. Start a run with a lower rate; the best weights so "
+                "far are kept."
+            )
         self.progress.step += 1
         self.progress.total += 1
         self.progress.loss_sum += float(loss) * len(labels)
@@ -266,7 +282,7 @@ class Fitter:
         gained = scores["val_loss"] < p.best_loss
         if gained:
             p.best_loss, p.best_epoch, p.epochs_without_gain = scores["val_loss"], epoch.number, 0
-            self.save_best(epoch=epoch.number, scores=scores)
+            self.save_best(epoch=epoch.number, scores={"size": epoch.size, **scores})
         else:
             p.epochs_without_gain += 1
         for variable, value in zip(self.trained, own, strict=True):

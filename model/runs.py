@@ -85,6 +85,13 @@ class Run:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         return cls(folder)
 
+    def amend(self, changes: Mapping[str, Any]) -> None:
+        """Change entries of the config, atomically."""
+        record = {**self.config, **changes}
+        with writing(self.folder / CONFIG), atomic_path(self.folder / CONFIG) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        self.config = record
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep the folder to this process; the lock goes with its holder, even by ``kill -9``.
@@ -138,6 +145,10 @@ class Run:
         arrays, meta = self._load(STATE)
         self._cut_events(int(meta["events_bytes"]))
         return arrays, meta
+
+    def peek_progress(self) -> dict[str, Any] | None:
+        """Return where the saved state is, changing nothing, or None where no state was saved yet."""
+        return self._load(STATE)[1]["progress"] if (self.folder / STATE).exists() else None
 
     def save_best(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
         """Write the best weights so far, atomically."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
 from pathlib import Path
@@ -33,6 +34,25 @@ _RANGES: dict[str, tuple[float, float]] = {
     "patience": (1, inf),
     "save_minutes": (0, inf),
 }
+
+
+Stages = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One course of phase 2, with a climb and a fall of the learning rate of its own.
+
+    Attributes
+    ----------
+    stages : tuple of (int, float)
+        Side of the films in pixels, and epochs at that size; a fraction is a part of an epoch.
+    rate : float
+        Peak learning rate.
+    """
+
+    stages: Stages
+    rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +88,15 @@ class TrainingConfig:
     head_epochs, head_batch, head_rate : int, int, float
         Phase 1: longest duration, films per step, peak learning rate.
     stages : tuple of (int, float)
-        Phase 2: side of the films in pixels, and epochs at that size; a fraction is a part of an epoch.
+        Phase 2, see `Round`; empty for phase 1 only.
     batch, rate : int, float
         Phase 2: films per step, peak learning rate.
     weight_decay, smoothing, averaging, patience : float, float, float, int
         See `model.fitting.Phase`.
     save_minutes : float
         Longest time between two saved states.
+    more : tuple of Round
+        What was added after the run was finished, see `model.training.train_more`.
     """
 
     dataset: str
@@ -96,7 +118,7 @@ class TrainingConfig:
     head_epochs: int = 60
     head_batch: int = 64
     head_rate: float = 1e-3
-    stages: tuple[tuple[int, float], ...] = ((112, 3.0), (224, 0.25))
+    stages: Stages = ((112, 3.0), (224, 0.25))
     batch: int = 16
     rate: float = 1e-4
     weight_decay: float = 1e-3
@@ -104,19 +126,29 @@ class TrainingConfig:
     averaging: float = 0.98
     patience: int = 3
     save_minutes: float = 5.0
+    more: tuple[Round, ...] = ()
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> TrainingConfig:
         """Read a config back from a run's `config.json`, leaving out what is not a setting."""
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
-        values["stages"] = tuple((int(size), float(epochs)) for size, epochs in values["stages"])
+        values["stages"] = _stages(values["stages"])
+        values["more"] = tuple(
+            Round(stages=_stages(r["stages"]), rate=float(r["rate"])) for r in values.get("more", ())
+        )
         return cls(**values)
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """Everything that phase 2 does, in its order."""
+        planned = (Round(stages=self.stages, rate=self.rate),) if self.stages else ()
+        return planned + self.more
 
     @property
     def first_size(self) -> int:
         """Side of the films in pixels in phase 1 and when phase 2 begins."""
-        return self.stages[0][0] if self.stages else INPUT_SIZE
+        return self.rounds[0].stages[0][0] if self.rounds else INPUT_SIZE
 
     def how(self) -> Augmentation:
         """Return the augmentation asked for."""
@@ -155,8 +187,9 @@ def check_settings(config: TrainingConfig) -> None:
     """
     if config.dataset not in REGISTRY:
         raise DatasetError(f"There is no data set {config.dataset!r}; choose one of {', '.join(REGISTRY)}.")
-    for name, (low, high) in _RANGES.items():
-        value = getattr(config, name)
+    given = [(name, getattr(config, name), _RANGES[name]) for name in _RANGES]
+    given += [("more-rate", r.rate, _RANGES["rate"]) for r in config.more]
+    for name, value, (low, high) in given:
         if not low <= value <= high:
             allowed = f"from {low:g} to {high:g}" if high < inf else f"of at least {low:g}"
             raise RunError(f"--{name.replace('_', '-')} is {value}; give a number {allowed}.")
@@ -164,8 +197,13 @@ def check_settings(config: TrainingConfig) -> None:
         raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
     if config.weights != "random" and config.base_width != 1:
         raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
-    sizes = {size for size, _ in config.stages}
+    stages = [stage for r in config.rounds for stage in r.stages]
+    sizes = {size for size, _ in stages}
     if config.head == "flatten" and len(sizes) > 1:
         raise RunError(f"A Flatten head has one input size, received stages at {sorted(sizes)}; use --head average.")
-    if any(size < 32 or not 0 < epochs < inf for size, epochs in config.stages):
+    if any(size < 32 or not 0 < epochs < inf for size, epochs in stages):
         raise RunError("Each stage needs a size of at least 32 pixels and more than 0 epochs, such as 112:3.")
+
+
+def _stages(given: Iterable[Sequence[float]]) -> Stages:
+    return tuple((int(size), float(epochs)) for size, epochs in given)

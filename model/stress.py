@@ -48,11 +48,14 @@ def _recode(film: Film) -> Film:
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), dtype=np.float32) / np.float32(255)
 
 
-def _crop(film: Film) -> Film:
-    side = film.shape[0]
-    cut = round(0.05 * side)
-    inner = np.ascontiguousarray(film[cut : side - cut, cut : side - cut])
-    return np.asarray(cv2.resize(inner, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+def _cut(*, rows: float = 0.0, columns: float = 0.0) -> Callable[[Film], Film]:
+    def cut(film: Film) -> Film:
+        side = film.shape[0]
+        top, left = round(rows * side), round(columns * side)
+        inner = np.ascontiguousarray(film[top : side - top, left : side - left])
+        return np.asarray(cv2.resize(inner, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+    return cut
 
 
 def _border(value: float) -> Callable[[Film], Film]:
@@ -80,6 +83,15 @@ def _without_marker(film: Film) -> Film:
     return np.asarray(cv2.inpaint(_bytes(film), mask, 3, cv2.INPAINT_TELEA), dtype=np.float32) / np.float32(255)
 
 
+def _in_turn(*changes: Callable[[Film], Film]) -> Callable[[Film], Film]:
+    def changed(film: Film) -> Film:
+        for change in changes:
+            film = change(film)
+        return film
+
+    return changed
+
+
 def _bytes(film: Film) -> NDArray[np.uint8]:
     return np.rint(np.clip(film, 0, 1) * 255).astype(np.uint8)
 
@@ -94,10 +106,14 @@ CONDITIONS: Mapping[str, Callable[[Film], Film]] = MappingProxyType(
         "half resolution": _half_resolution,
         "sharpened": _sharpen,
         "JPEG quality 40": _recode,
-        "5 % crop": _crop,
+        "5 % crop": _cut(rows=0.05, columns=0.05),
+        "top and bottom cut by 10 %": _cut(rows=0.10),
+        "sides cut by 10 %": _cut(columns=0.10),
         "black border": _border(0.0),
         "white border": _border(1.0),
         "no corner marker": _without_marker,
+        "the usual look of pneumonia films": _in_turn(_cut(rows=0.08), _blur, _black_level),
+        "the usual look of normal films": _in_turn(_border(0.0), _sharpen),
     }
 )
 

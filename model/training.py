@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tqdm import tqdm
 from model.batches import film_batch
 from model.cache import atomic_path
 from model.datasets import REGISTRY, SPLITS, Dataset, Split, check_splits
-from model.errors import DatasetError
+from model.errors import DatasetError, RunError
 from model.features import cached_features
 from model.films import Films, read_films
 from model.fitting import Batch, Epoch, Fitter, Phase
@@ -24,12 +26,12 @@ from model.imagenet import imagenet_weights
 from model.look_split import split_by_look
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
-from model.runs import Run, writing
+from model.runs import Run, git_revision, writing
 from model.sampling import class_weights, epoch_order
-from model.settings import TrainingConfig, check_settings, settings_of
+from model.settings import Round, Stages, TrainingConfig, check_settings, settings_of
 from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
 
-__all__ = ["TrainingConfig", "load_dataset", "start_run", "train"]
+__all__ = ["TrainingConfig", "load_dataset", "start_run", "train", "train_more"]
 
 
 def load_dataset(config: TrainingConfig) -> Dataset:
@@ -117,6 +119,34 @@ def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
         return _Training(run, stop).go()
 
 
+def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
+    """Add stages to a finished run; `train` then takes them up from its best weights.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose training is done.
+    stages : tuple of (int, float)
+        See `model.settings.Round`.
+    rate : float, optional
+        Peak learning rate; half the rate the run began with if left out.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished or in use, or the stages make no sense.
+    """
+    with run.alone():
+        config = settings_of(run)
+        progress = run.peek_progress()
+        if progress is None or not (progress["finished"] and progress["phase"] == 1 + len(config.rounds)):
+            raise RunError(f"{run.folder} is not finished; continue it with --resume {run.folder} before adding more.")
+        added = Round(stages=stages, rate=config.rate / 2 if rate is None else rate)
+        check_settings(replace(config, more=(*config.more, added)))
+        then = {"git": git_revision(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
+        run.amend({"more": [*run.config.get("more", ()), {**asdict(added), **then}]})
+
+
 class _Training:
     def __init__(self, run: Run, stop: Callable[[], bool]) -> None:
         self.run, self.stop = run, stop
@@ -151,10 +181,14 @@ class _Training:
             if not self._fit(self._phase_one):
                 return self._stopped()
             self.saved = None
-        if not self.saved:
-            self._load_best_weights()
-        if config.stages and not self._fit(self._phase_two):
-            return self._stopped()
+        for number, course in enumerate(config.rounds, start=2):
+            if number < reached:
+                continue
+            if not self.saved:
+                self._load_best_weights()
+            if not self._fit(partial(self._phase_two, number, course)):
+                return self._stopped()
+            self.saved = None
         self.run.log("finished")
         return True
 
@@ -273,7 +307,7 @@ class _Training:
             patience=max(config.patience, 8),
         )
 
-    def _phase_two(self) -> Phase:
+    def _phase_two(self, number: int, course: Round) -> Phase:
         config = self.config
         weights = self._loss_weights()
         count = len(self.labels["train"])
@@ -282,8 +316,8 @@ class _Training:
         predict = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
 
         def batch(epoch: Epoch, step: int) -> Batch:
-            chosen = self._chosen(2, epoch, step, epoch.steps * config.batch, config.batch)
-            seeds = [(config.seed, 2, epoch.number, step, k) for k in range(len(chosen))]
+            chosen = self._chosen(number, epoch, step, epoch.steps * config.batch, config.batch)
+            seeds = [(config.seed, number, epoch.number, step, k) for k in range(len(chosen))]
             films = film_batch(self.films["train"], chosen, size=epoch.size, hows=[how] * len(chosen), seeds=seeds)
             return films, self.labels["train"][chosen], weights[chosen]
 
@@ -298,13 +332,19 @@ class _Training:
             return _scores(np.concatenate(logits), self.labels["val"])
 
         epochs: list[Epoch] = []
-        for size, duration in config.stages:
+        for size, duration in course.stages:
             left = duration
             while left > 1e-9:
                 steps = max(1, round(min(left, 1.0) * count / config.batch))
                 epochs.append(Epoch(number=len(epochs) + 1, steps=steps, size=size))
                 left -= 1.0
-        return self._phase(2, tuple(epochs), network, batch, validate, rate=config.rate, patience=config.patience)
+        phase = self._phase(
+            number, tuple(epochs), network, batch, validate, rate=course.rate, patience=config.patience
+        )
+        if number == 2:
+            return phase
+        best = self.run.load_best()[1]
+        return replace(phase, best_loss=best["val_loss"], best_size=best.get("size", 0))
 
     def _phase(
         self,
@@ -348,6 +388,11 @@ class _Training:
 
 
 def _scores(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
+    if not np.isfinite(logits).all():
+        raise RunError(
+            "The network's answers to the validation films are no longer numbers: training has come apart. "
+            "Start a run with a lower learning rate; the best weights so far are kept."
+        )
     probabilities = np.asarray(tf.nn.softmax(logits), dtype=np.float64)
     own = np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import train as cli
+from model.card import _command
 from model.errors import DatasetError, RunError
 from model.films import read_films
 from model.runs import BEST, EVENTS, STATE, Run
-from model.training import TrainingConfig, start_run, train
+from model.training import TrainingConfig, start_run, train, train_more
 from tests.unit.conftest import Recorded
 from tests.unit.tiny import SETTINGS, arguments, ended, steps_of, stored
 
@@ -208,3 +211,65 @@ def test_fewer_readable_films_than_at_the_start_are_refused(
 def test_a_run_at_work_is_not_resumed_a_second_time(uninterrupted: Recorded) -> None:
     with uninterrupted.run.alone(), pytest.raises(RunError, match=r"Another train\.py is at work"):
         train(Run(uninterrupted.run.folder))
+
+
+def test_a_finished_run_is_trained_for_longer(uninterrupted: Recorded, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted.run.folder, folder)
+    first, first_meta = Run(folder).load_best()
+    assert cli.main(["--resume", str(folder), "--more", "64:1", "--more-rate", "0.0004"]) == 0
+    run = Run(folder)
+    (added,) = TrainingConfig.from_json(run.config).more
+    assert (added.stages, added.rate) == (((64, 1.0),), 0.0004)
+    assert len(run.config["more"][0]["git"]) >= 7
+    epochs = [(e["phase"], e["epoch"], e["size"]) for e in run.events() if e["event"] == "epoch" and e["phase"] > 1]
+    assert epochs == [(2, 1, 32), (2, 2, 32), (3, 1, 64)]
+    steps = steps_of(run)
+    assert steps[:32] == steps_of(uninterrupted.run) and [s[0] for s in steps[32:]] == [3] * 8
+    assert max(e["learning_rate"] for e in run.events() if e.get("phase") == 3 and e["event"] == "step") <= 0.0004
+    best, meta = run.load_best()
+    assert (meta["phase"], meta["size"]) == (3, 64) and first_meta["phase"] == 2
+    moved = {name: float(np.abs(best[name] - first[name]).max()) for name in best}
+    assert all(0 < change < 0.1 for change in moved.values()), "it went on from the best weights"
+
+    # At a size it already had, a round that gains nothing leaves the best weights alone.
+    train_more(run, ((64, 0.2),), rate=0.05)
+    assert train(Run(folder))
+    assert stored(folder / BEST)[1] == meta
+    assert [e["best"] for e in run.events() if e.get("phase") == 4 and e["event"] == "epoch"] == [False]
+    assert _command(TrainingConfig.from_json(Run(folder).config)).splitlines()[1:] == [
+        "python train.py --resume RUN --more 64:1 --more-rate 0.0004",
+        "python train.py --resume RUN --more 64:0.2 --more-rate 0.05",
+    ]
+
+
+def test_a_round_that_was_killed_goes_on(uninterrupted: Recorded, tmp_path: Path) -> None:
+    ends = []
+    for name, moment in (("whole", None), ("killed", "more")):
+        folder = tmp_path / name
+        shutil.copytree(uninterrupted.run.folder, folder)
+        more = ["--resume", str(folder), "--more", "32:1"]
+        if moment is None:
+            assert cli.main(more) == 0
+        else:
+            assert ended(moment, more).returncode == -signal.SIGKILL
+            assert stored(folder / STATE)[1]["progress"]["phase"] == 3
+            with pytest.raises(RunError, match=r"is not finished; continue it with --resume .* before adding more\.$"):
+                train_more(Run(folder), ((32, 1.0),))
+            assert train(Run(folder))
+        ends.append(folder)
+    assert _largest_difference(ends[0] / STATE, ends[1] / STATE) <= 1e-5
+    assert steps_of(Run(ends[0])) == steps_of(Run(ends[1]))
+    rates = [e["learning_rate"] for e in Run(ends[0]).events() if e.get("phase") == 3 and e["event"] == "step"]
+    assert max(rates) == pytest.approx(SETTINGS["rate"] / 2), "half the first rate, where none is given"
+
+
+def test_stages_that_make_no_sense_are_not_added(uninterrupted: Recorded) -> None:
+    before = (uninterrupted.run.folder / "config.json").read_bytes()
+    for stages, rate, said in (
+        (((16, 1.0),), None, "Each stage needs a size"),
+        (((64, 1.0),), -1.0, "--more-rate is -1.0; give a number from 1e-08 to 1."),
+    ):
+        with pytest.raises(RunError, match=said):
+            train_more(Run(uninterrupted.run.folder), stages, rate=rate)
+    assert (uninterrupted.run.folder / "config.json").read_bytes() == before

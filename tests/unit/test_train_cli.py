@@ -63,6 +63,9 @@ def test_stages_by_hand(text: str, stages: tuple[tuple[int, float], ...]) -> Non
         (["--speed", "9"], "unrecognized arguments: --speed 9"),
         (["--resume", "run", "--seed", "5"], "--resume brings its own settings; leave out --seed"),
         (["--smoke", "--run", "here", "--batch", "2"], "--smoke brings its own settings; leave out --run, --batch"),
+        (["--resume", "run", "--more-rate", "1"], "--resume brings its own settings; leave out --more-rate"),
+        (["--resume", "run", "--more", "64:1", "--seed", "5"], "leave out --seed"),
+        (["--more", "64:1"], "--more goes with --resume; give a new run all its --stages at once"),
         (["--resume", "run", "--smoke"], "give --resume or --smoke, not both"),
     ],
 )

@@ -152,7 +152,7 @@ def test_patience_ends_the_phase_and_the_best_epoch_is_kept(run: Run) -> None:
     found = [(e["epoch"], e["val_loss"], e["best"]) for e in run.events() if e["event"] == "epoch"]
     assert found == [(1, 1.0, True), (2, 0.8, True), (3, 0.9, False), (4, 0.8, False)]
     arrays, meta = run.load_best()
-    assert meta == {"phase": 1, "epoch": 2, "val_loss": 0.8, **VALIDATION}
+    assert meta == {"phase": 1, "epoch": 2, "size": 32, "val_loss": 0.8, **VALIDATION}
     np.testing.assert_array_equal(arrays["logits/kernel"], seen[1])
     assert not np.array_equal(seen[1], seen[3])
     progress = stored(run.folder / STATE)[1]["progress"]

@@ -140,6 +140,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
     "head": lambda: _at_step(1, 13, _half_a_line),
     "all layers": lambda: _at_step(2, 12, _half_a_state),
     "between best and state": _kill_between_best_and_state,
+    "more": lambda: _at_step(3, 6, lambda run: _kill()),
     "ctrl-c": lambda: _at_step(2, 10, lambda run: os.kill(os.getpid(), signal.SIGINT)),
     "disk full": lambda: _at_step(2, 12, _no_room),
 }
