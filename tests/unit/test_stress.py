@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from model.looks import look_statistics
 from model.preprocess import to_grid
 from model.stress import CONDITIONS, stressed
 
@@ -42,11 +44,23 @@ def test_borders_are_a_twentieth_of_the_side(film: np.ndarray, condition: str, v
     assert np.abs(out[11:-11, 11:-11] - value).min() > 0.05
 
 
-def test_the_crop_takes_a_twentieth_off_each_side() -> None:
-    film = np.tile(np.linspace(0, 1, 224, dtype=np.float32), (224, 1))
-    out = stressed(film, "5 % crop")
-    assert out[100, 0] == pytest.approx(11 / 223, abs=0.005)
-    assert out[100, -1] == pytest.approx(212 / 223, abs=0.005)
+@pytest.mark.parametrize(
+    ("condition", "rows", "columns"),
+    [("top and bottom cut by 10 %", 22, 0), ("sides cut by 10 %", 0, 22), ("5 % crop", 11, 11)],
+)
+def test_cuts_take_their_share_and_stretch_the_rest(condition: str, rows: int, columns: int) -> None:
+    ramp = np.linspace(0, 1, 224, dtype=np.float32)
+    down, across = np.tile(ramp[:, None], (1, 224)), np.tile(ramp, (224, 1))
+    assert stressed(down, condition)[[0, -1], 100] == pytest.approx([rows / 223, 1 - rows / 223], abs=0.005)
+    assert stressed(across, condition)[100, [0, -1]] == pytest.approx([columns / 223, 1 - columns / 223], abs=0.005)
+
+
+def test_the_usual_looks_are_opposites() -> None:
+    film = cv2.GaussianBlur(np.random.default_rng(2).random((224, 224), dtype=np.float32), (0, 0), 2)
+    sick, well = (stressed(film, f"the usual look of {kind} films") for kind in ("pneumonia", "normal"))
+    assert look_statistics(sick)[0] > look_statistics(film)[0] + 10 / 255
+    assert look_statistics(sick)[3] < look_statistics(film)[3] < look_statistics(well)[3]
+    assert (well[:8] == 0).all() and sick.min() > 10 / 255
 
 
 def test_a_corner_marker_goes_and_the_lungs_stay(film: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from model.batches import film_batch
+from model.errors import RunError
 from model.features import cached_features
 from model.films import Films
 from model.fitting import Batch, Epoch, Fitter, Phase, learning_rate_at
@@ -136,6 +137,19 @@ def test_clipping_does_not_touch_small_gradients_and_averaging_can_be_off(run: R
     moments = [value for key, value in arrays.items() if key.startswith("optimizer") and value.shape == (3, 2)]
     assert any(np.allclose(m, 0.1 * INPUTS.T @ slope, atol=1e-7) for m in moments)
     np.testing.assert_array_equal(arrays["average/0"], arrays["weight/0"])
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_training_that_comes_apart_ends_with_a_sentence(run: Run, step: int) -> None:
+    def batch(epoch: Epoch, number: int) -> Batch:
+        return INPUTS * np.float32(np.nan if number == step else 1), LABELS, WEIGHTS
+
+    network = _network()
+    phase = _phase(network, validate=lambda e: VALIDATION, batch=batch, epochs=(Epoch(number=1, steps=3, size=32),))
+    with pytest.raises(RunError, match=rf"The loss of step {step + 1} in phase 1 is nan: .* a lower rate; the best"):
+        _fitter(run, network, phase).fit()
+    with pytest.raises(RunError, match="no longer numbers"):
+        _scores(np.array([[0.0, np.nan], [1.0, 0.0]], np.float32), np.array([0, 1]))
 
 
 def test_patience_ends_the_phase_and_the_best_epoch_is_kept(run: Run) -> None:
