@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
@@ -46,6 +46,19 @@ def test_numbers_are_those_of_the_predictor_on_the_files(made: tuple[Run, Path, 
     assert numbers["auroc"]["value"] == pytest.approx(roc_auc_score(labels, stored))
     assert numbers["accuracy"]["value"] == pytest.approx(accuracy_score(labels, stored >= card["threshold"]))
     assert card["test"]["films"] == len(test) == card["data"]["counts"]["test"]["films"]
+
+
+def test_the_threshold_serves_the_validation_films_in_several_looks(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    run, _, card = made
+    val = load_dataset(TrainingConfig.from_json(run.config)).of("val")
+    labels = np.array([e.label for e in val])
+    found = [np.load(path) for path in (run.folder / "scores").glob("*/val-*.npy")]
+    assert len(found) == 4
+
+    def quality(threshold: float) -> float:
+        return float(np.mean([balanced_accuracy_score(labels, scores >= threshold) for scores in found]))
+
+    assert quality(card["threshold"]) == pytest.approx(max(quality(k / 100) for k in range(5, 96)))
 
 
 def test_the_stress_table_has_every_condition(made: tuple[Run, Path, dict[str, Any]]) -> None:
