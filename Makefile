@@ -8,7 +8,7 @@ export PORT ADDRESS PYTHON PNEUMOSCOPE_CHROMIUM
 
 PYTHON_IN_VENV := .venv/bin/python
 
-.PHONY: help app test lint format bench screenshot card artifacts weights hooks lock clean
+.PHONY: help app test lint format bench screenshot card artifacts hooks lock clean
 
 help: ## list the targets
 	@echo "Pneumoscope: look inside a network that reads chest X-rays."
@@ -47,13 +47,9 @@ card: ## write the numbers of the shipped checkpoint's card into the README
 	@bash scripts/setup.sh app
 	$(PYTHON_IN_VENV) -m model.card --readme
 
-artifacts: ## fetch and verify the sample films
+artifacts: ## fetch and verify the sample films and VGG16's ImageNet weights, which training needs
 	@bash scripts/setup.sh app
 	$(PYTHON_IN_VENV) -m model.artifacts
-
-weights: ## fetch and verify the sample films and VGG16's ImageNet weights, which training needs
-	@bash scripts/setup.sh app
-	$(PYTHON_IN_VENV) -m model.artifacts --imagenet
 
 hooks: ## check every commit with pre-commit
 	@bash scripts/setup.sh dev

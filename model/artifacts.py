@@ -1,7 +1,7 @@
 """The sample films, and the command that fetches everything that can be fetched.
 
-    python -m model.artifacts               the 16 real sample films
-    python -m model.artifacts --imagenet    and VGG16's ImageNet weights, which training needs
+    python -m model.artifacts            the 16 real sample films, and VGG16's ImageNet weights for training
+    python -m model.artifacts --films    the films only, which is all that the app shows
 
 Run it as often as you like: what is there and right stays, what is missing or damaged is fetched. It may be
 interrupted at any moment.
@@ -158,12 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m model.artifacts",
-        description="Fetch and verify the sample films and, on request, the weights.",
+        description="Fetch and verify the sample films and VGG16's ImageNet weights.",
     )
-    parser.add_argument("--imagenet", action="store_true", help="also fetch VGG16's ImageNet weights, for training")
+    parser.add_argument("--films", action="store_true", help="leave out the weights, which only training needs")
     options = parser.parse_args(arguments)
     steps: list[Callable[[], None]] = [_films_step]
-    if options.imagenet:
+    if not options.films:
         steps.append(_imagenet_step)
     failed = False
     for step in steps:
@@ -192,7 +192,7 @@ def _films_step() -> None:
     except ArtifactError as error:
         raise ArtifactError(
             f"The sample films could not be fetched: {str(error).rstrip('.')}. The app shows synthetic films "
-            "until `python -m model.artifacts` succeeds."
+            "until `python -m model.artifacts --films` succeeds."
         ) from error
 
 

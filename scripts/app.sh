@@ -19,7 +19,7 @@ with socket.socket() as probe:
         sys.exit(f"Port {port} of {address} cannot be used ({error.strerror}). Try: make app PORT={int(port) % 65535 + 1}")
 PYTHON
 
-.venv/bin/python -m model.artifacts || echo "Going on with the synthetic films."
+.venv/bin/python -m model.artifacts --films || echo "Going on with the synthetic films."
 shown=$address
 [ "$address" = 127.0.0.1 ] || [ "$address" = 0.0.0.0 ] && shown=localhost
 echo

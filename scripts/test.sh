@@ -12,7 +12,7 @@ if [ -n "${PNEUMOSCOPE_DATA:-}" ]; then
 else
     echo "PNEUMOSCOPE_DATA is not set: the tests that need the full data sets are skipped, and listed below."
 fi
-.venv/bin/python -m model.artifacts || echo "Going on with the synthetic films."
+.venv/bin/python -m model.artifacts --films || echo "Going on with the synthetic films."
 
 failed=()
 check() {

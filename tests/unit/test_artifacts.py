@@ -26,7 +26,7 @@ artifacts.WHEEL = replace(artifacts.WHEEL, filename=wheel, sha256=digest)
 artifacts.FILMS = tuple(tuple(line.split()) for line in films.split(";"))
 flush = os.fsync
 os.fsync = lambda handle: (time.sleep(0.02), flush(handle))
-sys.exit(artifacts.main([]))
+sys.exit(artifacts.main(["--films"]))
 """
 
 
@@ -66,7 +66,7 @@ def test_the_pinned_films_are_eight_of_each_kind_by_turns() -> None:
 def test_films_are_fetched_listed_and_not_fetched_twice(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([]) == 0
+    assert main(["--films"]) == 0
     assert "Film 16 of 16" in capsys.readouterr().out
     films = sample_films()
     assert [film.path.name for film in films] == [name for name, _ in artifacts.FILMS]
@@ -78,7 +78,7 @@ def test_films_are_fetched_listed_and_not_fetched_twice(
     assert names_in(tmp_path / "cache" / "films") == sorted(TOY_FILMS)
     assert not (tmp_path / "imported").exists()
     (shelf / artifacts.WHEEL.filename).unlink()
-    assert main([]) == 0
+    assert main(["--films"]) == 0
     assert "are there and right" in capsys.readouterr().out
 
 
@@ -113,7 +113,7 @@ def test_without_a_network_one_sentence_is_printed_and_the_app_keeps_synthetic_f
     shelf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (shelf / artifacts.WHEEL.filename).unlink()
-    assert main([]) == 1
+    assert main(["--films"]) == 1
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert "pneumonia-model-package==0.3.0" in message
@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path / "file" / "cache"))
-    assert main([]) == 1
+    assert main(["--films"]) == 1
     assert "PNEUMOSCOPE_CACHE" in capsys.readouterr().err
 
 
@@ -138,18 +138,18 @@ def test_ctrl_c_ends_with_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         raise KeyboardInterrupt
 
     monkeypatch.setattr(artifacts, "fetch_films", interrupted)
-    assert main([]) == 130
+    assert main(["--films"]) == 130
     assert capsys.readouterr().err == "Interrupted; run the command again to go on.\n"
 
 
-def test_weights_are_fetched_on_request_only(
+def test_everything_is_fetched_unless_films_alone_are_asked_for(
     shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(artifacts, "imagenet_weights", lambda: asked.append(True))
-    assert main([]) == 0
+    assert main(["--films"]) == 0
     assert asked == []
-    assert main(["--imagenet"]) == 0
+    assert main([]) == 0
     assert asked == [True]
 
 
