@@ -34,10 +34,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from model.augment import PRESETS
 from model.datasets import REGISTRY
 from model.errors import PneumoscopeError
+from model.planning import start_run, train_more
 from model.runs import BEST, Run
 from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
-from model.training import start_run, train, train_more
+from model.training import train
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -28,11 +28,11 @@ from model.datasets import Split
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.films import Films, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
+from model.planning import load_dataset
 from model.preprocess import standardize
 from model.runs import BEST, Run
-from model.settings import Stages
+from model.settings import Stages, TrainingConfig
 from model.stress import CONDITIONS, stressed
-from model.training import TrainingConfig, load_dataset
 from model.vgg16 import build_classifier, logits_model
 
 Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]

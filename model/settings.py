@@ -96,7 +96,7 @@ class TrainingConfig:
     save_minutes : float
         Longest time between two saved states.
     more : tuple of Round
-        What was added after the run was finished, see `model.training.train_more`.
+        What was added after the run was finished, see `model.planning.train_more`.
     """
 
     dataset: str

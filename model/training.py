@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,81 +15,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.batches import film_batch
-from model.cache import atomic_path
-from model.datasets import REGISTRY, SPLITS, Dataset, Split, check_splits
+from model.datasets import Split, check_splits
 from model.errors import DatasetError, RunError
 from model.features import cached_features
 from model.films import Films, read_films
 from model.fitting import Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
-from model.look_split import split_by_look
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
-from model.runs import Run, git_revision, writing
+from model.planning import load_dataset
+from model.runs import Run
 from model.sampling import class_weights, epoch_order
-from model.settings import Round, Stages, TrainingConfig, check_settings, settings_of
+from model.settings import Round, settings_of
 from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
-
-__all__ = ["TrainingConfig", "load_dataset", "start_run", "train", "train_more"]
-
-
-def load_dataset(config: TrainingConfig) -> Dataset:
-    """Return the data set of a config, split and, where asked, limited."""
-    dataset = REGISTRY[config.dataset](
-        Path(config.data_dir),
-        split="patient" if config.split == "look" else config.split,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-    )
-    if config.split == "look":
-        dataset = split_by_look(
-            dataset, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.seed
-        )
-    if not config.limit:
-        return dataset
-    rng = np.random.default_rng(config.seed)
-    kept = []
-    for split in SPLITS:
-        films = dataset.of(split)
-        chosen = sorted(rng.permutation(len(films))[: config.limit])
-        kept += [films[k] for k in chosen]
-    check_splits(kept)
-    return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
-
-
-def start_run(folder: Path, config: TrainingConfig) -> Run:
-    """Make the run's folder.
-
-    Raises
-    ------
-    RunError
-        If the folder is in use or a setting makes no sense.
-    DatasetError
-        If the data set cannot be used.
-    """
-    check_settings(config)
-    dataset = load_dataset(config)
-    run = Run.create(
-        folder,
-        {
-            **asdict(config),
-            "data": {
-                "name": dataset.name,
-                "source": dataset.source,
-                "licence": dataset.licence,
-                "citation": dataset.citation,
-                "counts": dataset.counts(),
-                "left_out": dataset.left_out,
-                "fingerprint": dataset.fingerprint(),
-            },
-        },
-    )
-    lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
-    table = run.folder / "split.tsv"
-    with writing(table), atomic_path(table) as temporary:
-        temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return run
 
 
 def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -99,7 +36,7 @@ def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
     Parameters
     ----------
     run : Run
-        As `start_run` or ``Run(folder)`` gives it.
+        As `model.planning.start_run` or ``Run(folder)`` gives it.
     stop : callable
         Asked before each step; True ends the training cleanly with its state and best weights saved.
 
@@ -117,34 +54,6 @@ def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
     """
     with run.alone():
         return _Training(run, stop).go()
-
-
-def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
-    """Add stages to a finished run; `train` then takes them up from its best weights.
-
-    Parameters
-    ----------
-    run : Run
-        A run whose training is done.
-    stages : tuple of (int, float)
-        See `model.settings.Round`.
-    rate : float, optional
-        Peak learning rate; half the rate the run began with if left out.
-
-    Raises
-    ------
-    RunError
-        If the run is not finished or in use, or the stages make no sense.
-    """
-    with run.alone():
-        config = settings_of(run)
-        progress = run.peek_progress()
-        if progress is None or not (progress["finished"] and progress["phase"] == 1 + len(config.rounds)):
-            raise RunError(f"{run.folder} is not finished; continue it with --resume {run.folder} before adding more.")
-        added = Round(stages=stages, rate=config.rate / 2 if rate is None else rate)
-        check_settings(replace(config, more=(*config.more, added)))
-        then = {"git": git_revision(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
-        run.amend({"more": [*run.config.get("more", ()), {**asdict(added), **then}]})
 
 
 class _Training:

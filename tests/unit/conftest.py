@@ -35,7 +35,9 @@ def tiny_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def uninterrupted(tiny_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """Return a run that nothing disturbed."""
-    from model.training import TrainingConfig, start_run, train
+    from model.planning import start_run
+    from model.settings import TrainingConfig
+    from model.training import train
 
     config = TrainingConfig(dataset="chest_xray", data_dir=str(tiny_films), **SETTINGS)
     recorded = Recorded(start_run(tmp_path_factory.mktemp("runs") / "uninterrupted", config))

@@ -16,11 +16,13 @@ from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card
 from model.errors import CheckpointError, RunError
 from model.images import read_radiograph
+from model.planning import load_dataset, start_run
 from model.predictor import Predictor
 from model.runs import Run
+from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
 from model.stress import CONDITIONS
-from model.training import TrainingConfig, load_dataset, start_run, train
+from model.training import train
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,10 @@ import train as cli
 from model.card import _command
 from model.errors import DatasetError, RunError
 from model.films import read_films
+from model.planning import start_run, train_more
 from model.runs import BEST, EVENTS, STATE, Run
-from model.training import TrainingConfig, start_run, train, train_more
+from model.settings import TrainingConfig
+from model.training import train
 from tests.unit.conftest import Recorded
 from tests.unit.tiny import SETTINGS, arguments, ended, steps_of, stored
 

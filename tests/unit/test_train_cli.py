@@ -129,7 +129,7 @@ def test_a_config_of_something_else_is_a_sentence(tmp_path: Path, content: str) 
 
 
 def test_a_run_folder_says_which_film_went_where(tiny_films: Path, tmp_path: Path) -> None:
-    from model.training import start_run
+    from model.planning import start_run
 
     config = TrainingConfig(dataset="chest_xray", data_dir=str(tiny_films), **SETTINGS)
     run = start_run(tmp_path / "run", config)
@@ -150,7 +150,7 @@ def test_unreadable_films_are_on_the_console_and_in_the_log(
     write_smoke_films(films, patients=75)
     given = [*arguments(films, tmp_path / "run"), "--stages", "none", "--head-epochs", "1", "--copies", "0"]
     options = train._config(train._parser().parse_args(given))
-    from model.training import load_dataset
+    from model.planning import load_dataset
 
     victim = load_dataset(options).of("train")[5].path
     victim.write_bytes(b"torn")

@@ -16,9 +16,10 @@ from model.errors import RunError
 from model.features import cached_features
 from model.films import Films
 from model.fitting import Batch, Epoch, Fitter, Phase, learning_rate_at
+from model.planning import load_dataset, start_run
 from model.runs import BEST, STATE, Run
 from model.settings import TrainingConfig
-from model.training import _scores, load_dataset, start_run, train
+from model.training import _scores, train
 from model.vgg16 import CONV_NAMES, build_classifier
 from tests.unit.conftest import Recorded
 from tests.unit.tiny import SETTINGS, Arrays, stored

@@ -1,0 +1,103 @@
+"""Begin a run, or add to a finished one: what will be trained, on which films, written down before anything is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from model.cache import atomic_path
+from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
+from model.errors import RunError
+from model.look_split import split_by_look
+from model.runs import Run, git_revision, writing
+from model.settings import Round, Stages, TrainingConfig, check_settings, settings_of
+
+
+def load_dataset(config: TrainingConfig) -> Dataset:
+    """Return the data set of a config, split and, where asked, limited."""
+    dataset = REGISTRY[config.dataset](
+        Path(config.data_dir),
+        split="patient" if config.split == "look" else config.split,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    if config.split == "look":
+        dataset = split_by_look(
+            dataset, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.seed
+        )
+    if not config.limit:
+        return dataset
+    rng = np.random.default_rng(config.seed)
+    kept = []
+    for split in SPLITS:
+        films = dataset.of(split)
+        chosen = sorted(rng.permutation(len(films))[: config.limit])
+        kept += [films[k] for k in chosen]
+    check_splits(kept)
+    return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
+
+
+def start_run(folder: Path, config: TrainingConfig) -> Run:
+    """Make the run's folder.
+
+    Raises
+    ------
+    RunError
+        If the folder is in use or a setting makes no sense.
+    DatasetError
+        If the data set cannot be used.
+    """
+    check_settings(config)
+    dataset = load_dataset(config)
+    run = Run.create(
+        folder,
+        {
+            **asdict(config),
+            "data": {
+                "name": dataset.name,
+                "source": dataset.source,
+                "licence": dataset.licence,
+                "citation": dataset.citation,
+                "counts": dataset.counts(),
+                "left_out": dataset.left_out,
+                "fingerprint": dataset.fingerprint(),
+            },
+        },
+    )
+    lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
+    table = run.folder / "split.tsv"
+    with writing(table), atomic_path(table) as temporary:
+        temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return run
+
+
+def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
+    """Add stages to a finished run; `model.training.train` then takes them up from its best weights.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose training is done.
+    stages : tuple of (int, float)
+        See `model.settings.Round`.
+    rate : float, optional
+        Peak learning rate; half the rate the run began with if left out.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished or in use, or the stages make no sense.
+    """
+    with run.alone():
+        config = settings_of(run)
+        progress = run.peek_progress()
+        if progress is None or not (progress["finished"] and progress["phase"] == 1 + len(config.rounds)):
+            raise RunError(f"{run.folder} is not finished; continue it with --resume {run.folder} before adding more.")
+        added = Round(stages=stages, rate=config.rate / 2 if rate is None else rate)
+        check_settings(replace(config, more=(*config.more, added)))
+        then = {"git": git_revision(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
+        run.amend({"more": [*run.config.get("more", ()), {**asdict(added), **then}]})
