@@ -15,6 +15,10 @@ Go on after an interruption, a crash or a power cut:
 Train a finished run for longer:
 
     python train.py --resume runs/2026-11-22-chest_xray --more 224:1
+
+Go on from a checkpoint whose run is gone, with the data, split and seed of its card:
+
+    python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages 224:1 --rate 2e-5
 """
 
 from __future__ import annotations
@@ -168,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit", "use at most this many films of each split, 0 for all")
     add("--seed", "fixes everything random")
     add("--weights", "'imagenet', 'random', or a weight file", metavar="SOURCE")
+    add("--start", "a checkpoint's folder to begin phase 2 from, in place of phase 1", metavar="CHECKPOINT")
     add("--head", "what follows block 5", choices=["average", "flatten"])
     add("--width", "units of the hidden dense layer")
     add("--dropout", "share of hidden units dropped")

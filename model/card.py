@@ -31,7 +31,7 @@ from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.planning import load_dataset
 from model.preprocess import standardize
 from model.runs import BEST, Run
-from model.settings import Stages, TrainingConfig
+from model.settings import Stages, TrainingConfig, architecture_of
 from model.stress import CONDITIONS, stressed
 from model.vgg16 import build_classifier, logits_model
 
@@ -84,7 +84,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     """
     config = TrainingConfig.from_json(run.config)
     original, best = _trained(run, config)
-    save_checkpoint(original, out, architecture=_architecture(config), threshold=0.5)
+    save_checkpoint(original, out, architecture=architecture_of(config), threshold=0.5)
     shipped = load_checkpoint(out)
     scorer = _Scorer(run, shipped.model)
     dataset = load_dataset(config)
@@ -94,11 +94,13 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     clean = scorer.scores("test", test, "as it is", _under("as it is"))
     some = _spread(test, stress_films) if stress_films else test
     scores = {name: scorer.scores("test", some, name, _under(name)) for name in CONDITIONS}
+    before = run.config.get("started_from", {})
+    epochs = [e for e in run.events() if e["event"] == "epoch"]
     card: dict[str, Any] = {
         **shipped.card,
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
-        "command": _command(config),
+        "command": _commands(run),
         "data": {
             **run.config["data"],
             "population": "children aged 1 to 5, one hospital in Guangzhou, frontal films",
@@ -107,8 +109,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         "training": {
             "environment": run.config["environment"],
             "best": best,
-            "epochs": [e for e in run.events() if e["event"] == "epoch" and e["phase"] > 1],
-            "head_epochs": sum(e["event"] == "epoch" and e["phase"] == 1 for e in run.events()),
+            "epochs": before.get("epochs", []) + [e for e in epochs if e["phase"] > 1],
+            "head_epochs": before.get("head_epochs", 0) + sum(e["phase"] == 1 for e in epochs),
         },
         "test": _measured(test, clean, threshold),
         "stress_films": len(some),
@@ -130,14 +132,9 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     return card
 
 
-def _architecture(config: TrainingConfig) -> dict[str, Any]:
-    width = {} if config.base_width == 1 else {"base_width": config.base_width}
-    return {"head": config.head, "width": config.width, "dropout": config.dropout, **width}
-
-
 def _trained(run: Run, config: TrainingConfig) -> tuple[keras.Model, dict[str, Any]]:
     arrays, best = run.load_best()
-    model = build_classifier(**_architecture(config), seed=None)
+    model = build_classifier(**architecture_of(config), seed=None)
     for variable in model.weights:
         variable.assign(arrays[variable.path])
     return model, best
@@ -164,7 +161,7 @@ def _on_the_held_out_look(run: Run) -> dict[str, Any]:
     val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
     threshold = _threshold(scorer, val)
     return {
-        "command": _command(config),
+        "command": _commands(run),
         "train": len(dataset.of("train")),
         "left_out": dataset.left_out,
         "threshold": threshold,
@@ -273,15 +270,21 @@ def _rounding(original: keras.Model, halved: keras.Model, films: Films, *, count
     return float(np.abs(first - second).max())
 
 
-def _command(config: TrainingConfig) -> str:
+def _commands(run: Run) -> str:
+    before = run.config.get("started_from", {}).get("command", "").splitlines()
+    return "\n".join([*before, *_own_commands(TrainingConfig.from_json(run.config))])
+
+
+def _own_commands(config: TrainingConfig) -> list[str]:
     defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
     parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
     for name, value in asdict(config).items():
         if name in ("dataset", "data_dir", "more") or value == getattr(defaults, name):
             continue
-        parts += ["--" + name.replace("_", "-"), _stages_text(value) if name == "stages" else str(value)]
+        shown = {"start": "CHECKPOINT", "stages": _stages_text(config.stages)}.get(name, str(value))
+        parts += ["--" + name.replace("_", "-"), shown]
     added = [f"--more {_stages_text(r.stages)} --more-rate {r.rate:g}" for r in config.more]
-    return "\n".join([shlex.join(parts), *(f"python train.py --resume RUN {more}" for more in added)])
+    return [shlex.join(parts), *(f"python train.py --resume RUN {more}" for more in added)]
 
 
 def _stages_text(stages: Stages) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from model.cache import atomic_path
+from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
-from model.errors import RunError
+from model.errors import DatasetError, RunError
 from model.look_split import split_by_look
 from model.runs import Run, git_revision, writing
-from model.settings import Round, Stages, TrainingConfig, check_settings, settings_of
+from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
 
 
 def load_dataset(config: TrainingConfig) -> Dataset:
@@ -50,9 +52,12 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
         If the folder is in use or a setting makes no sense.
     DatasetError
         If the data set cannot be used.
+    CheckpointError
+        If there is no whole checkpoint in the folder to start from.
     """
     check_settings(config)
     dataset = load_dataset(config)
+    start = _checkpoint_to_start_from(config, dataset) if config.start else None
     run = Run.create(
         folder,
         {
@@ -66,13 +71,43 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
                 "left_out": dataset.left_out,
                 "fingerprint": dataset.fingerprint(),
             },
+            **({"started_from": _origin(start)} if start else {}),
         },
     )
+    if start:
+        best = start.card["training"]["best"]
+        known = {"phase": 1, "epoch": 0, "val_loss": best["val_loss"], "size": best.get("size", 0)}
+        run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
     lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
     table = run.folder / "split.tsv"
     with writing(table), atomic_path(table) as temporary:
         temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return run
+
+
+def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:
+    start = load_checkpoint(Path(config.start))
+    made, asked = start.card["architecture"], architecture_of(config)
+    if made != asked:
+        raise RunError(
+            f"The network in {config.start} was built with {made}, this run asks for {asked}; make them alike."
+        )
+    if not {"data", "training", "command"} <= start.card.keys():
+        raise RunError(
+            f"The card in {config.start} does not say how it was trained; make it with python -m model.card."
+        )
+    if start.card["data"]["fingerprint"] != dataset.fingerprint():
+        raise DatasetError(
+            f"The checkpoint in {config.start} was trained on other films or another split, so that films held out "
+            "here may be among those it has learned; use the data, --split, --seed and shares of its card."
+        )
+    return start
+
+
+def _origin(start: Checkpoint) -> dict[str, Any]:
+    training = start.card["training"]
+    told = {key: training[key] for key in ("head_epochs", "epochs")}
+    return {"sha256": start.sha256, "command": start.card["command"], **told}
 
 
 def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:

@@ -95,6 +95,8 @@ class TrainingConfig:
         See `model.fitting.Phase`.
     save_minutes : float
         Longest time between two saved states.
+    start : str
+        Folder of a checkpoint whose weights phase 2 begins with, in place of phase 1; empty for none.
     more : tuple of Round
         What was added after the run was finished, see `model.planning.train_more`.
     """
@@ -126,6 +128,7 @@ class TrainingConfig:
     averaging: float = 0.98
     patience: int = 3
     save_minutes: float = 5.0
+    start: str = ""
     more: tuple[Round, ...] = ()
 
     @classmethod
@@ -153,6 +156,12 @@ class TrainingConfig:
     def how(self) -> Augmentation:
         """Return the augmentation asked for."""
         return replace(PRESETS[self.augmentation], vertical_flip=self.vertical_flip)
+
+
+def architecture_of(config: TrainingConfig) -> dict[str, Any]:
+    """Return the keyword arguments of `model.vgg16.build_classifier` that a checkpoint keeps."""
+    width = {} if config.base_width == 1 else {"base_width": config.base_width}
+    return {"head": config.head, "width": config.width, "dropout": config.dropout, **width}
 
 
 def settings_of(run: Run) -> TrainingConfig:

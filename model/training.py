@@ -83,7 +83,8 @@ class _Training:
             base_width=config.base_width,
             seed=config.seed,
         )
-        reached = self.saved[1]["progress"]["phase"] if self.saved else 1
+        first = 2 if config.start else 1
+        reached = self.saved[1]["progress"]["phase"] if self.saved else first
         if reached == 1:
             if not self.saved:
                 self._initial_weights()
@@ -250,7 +251,7 @@ class _Training:
         phase = self._phase(
             number, tuple(epochs), network, batch, validate, rate=course.rate, patience=config.patience
         )
-        if number == 2:
+        if number == 2 and not config.start:
             return phase
         best = self.run.load_best()[1]
         return replace(phase, best_loss=best["val_loss"], best_size=best.get("size", 0))

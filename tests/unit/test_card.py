@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card
-from model.errors import CheckpointError, RunError
+from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
 from model.planning import load_dataset, start_run
 from model.predictor import Predictor
@@ -159,6 +160,39 @@ def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[s
     assert "look never seen" not in card_page(plain)
     with pytest.raises(RunError, match=r"was trained with --split patient; give a run with --split look\.$"):
         make_card(run, tmp_path / "other", look_run=run)
+
+
+def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, out, card = made
+    settings = {**SMOKE_SETTINGS, "stages": ((32, 0.5),), "rate": 1e-8, "start": str(out)}
+    config = TrainingConfig(dataset="chest_xray", data_dir=run.config["data_dir"], **settings)
+    later = start_run(tmp_path / "run", config)
+    shipped = {v.path: v.numpy() for v in load_checkpoint(out).model.weights}
+    begun, meta = later.load_best()
+    assert all(np.array_equal(begun[name], value) for name, value in shipped.items())
+    assert meta["val_loss"] == run.load_best()[1]["val_loss"]
+    assert train(later)
+    events = later.events()
+    assert {e["phase"] for e in events if "phase" in e} == {2}, "phase 1 is left out"
+    arrays, _ = later.load_best()
+    assert max(float(np.abs(arrays[name] - value).max()) for name, value in shipped.items()) < 1e-5
+    told = make_card(later, tmp_path / "out")
+    assert told["command"].splitlines()[0] == card["command"]
+    assert "--start CHECKPOINT" in told["command"].splitlines()[1]
+    assert str(tmp_path) not in json.dumps(told)
+    assert told["training"]["head_epochs"] == card["training"]["head_epochs"]
+    assert told["training"]["epochs"][:-1] == card["training"]["epochs"]
+
+    for change, said in (
+        ({"seed": 5}, "another split, so that films held out here may be among those it has learned"),
+        ({"width": 3}, "was built with .* this run asks for .* make them alike"),
+        ({"start": str(tmp_path)}, "card.json is missing"),
+    ):
+        with pytest.raises(PneumoscopeError, match=said):
+            start_run(tmp_path / "other", TrainingConfig(**{**vars(config), **change}))
+        assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

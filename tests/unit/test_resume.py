@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import train as cli
-from model.card import _command
+from model.card import _commands
 from model.errors import DatasetError, RunError
 from model.films import read_films
 from model.planning import start_run, train_more
@@ -239,7 +239,7 @@ def test_a_finished_run_is_trained_for_longer(uninterrupted: Recorded, tmp_path:
     assert train(Run(folder))
     assert stored(folder / BEST)[1] == meta
     assert [e["best"] for e in run.events() if e.get("phase") == 4 and e["event"] == "epoch"] == [False]
-    assert _command(TrainingConfig.from_json(Run(folder).config)).splitlines()[1:] == [
+    assert _commands(Run(folder)).splitlines()[1:] == [
         "python train.py --resume RUN --more 64:1 --more-rate 0.0004",
         "python train.py --resume RUN --more 64:0.2 --more-rate 0.05",
     ]
