@@ -101,7 +101,26 @@ ROBUST = Augmentation(
     marker=0.4,
     patch=0.4,
 )
-PRESETS: dict[str, Augmentation] = {"none": NONE, "paper": PAPER, "robust": ROBUST}
+GENTLE = Augmentation(
+    horizontal_flip=0.5,
+    rotation=8.0,
+    zoom=(0.92, 1.15),
+    aspect=0.16,
+    shift=0.04,
+    brightness=0.08,
+    contrast=0.15,
+    gamma=1.4,
+    black_level=0.10,
+    shading=0.08,
+    blur=1.2,
+    sharpen=0.8,
+    noise=0.01,
+    jpeg=0.3,
+    border=0.2,
+    marker=0.3,
+    patch=0.2,
+)
+PRESETS: dict[str, Augmentation] = {"none": NONE, "paper": PAPER, "gentle": GENTLE, "robust": ROBUST}
 
 
 def augment(film: Film, how: Augmentation, rng: np.random.Generator) -> Film:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from model.augment import NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
+from model.augment import GENTLE, NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
 from model.preprocess import to_grid
 
 
@@ -141,6 +141,17 @@ def test_jpeg_leaves_steps_of_one_in_255(film: np.ndarray) -> None:
     out = _many(film, Augmentation(jpeg=1.0), 1)[0] * 255
     np.testing.assert_allclose(out, np.rint(out), atol=1e-3)
     assert np.abs(out / 255 - film).max() < 0.1
+
+
+def test_gentle_stays_inside_robust() -> None:
+    for field in fields(Augmentation):
+        gentle, robust = getattr(GENTLE, field.name), getattr(ROBUST, field.name)
+        if field.name == "zoom":
+            assert robust[0] < gentle[0] < 1 < gentle[1] < robust[1]
+        elif field.name in ("horizontal_flip", "vertical_flip"):
+            assert gentle == robust
+        else:
+            assert getattr(NONE, field.name) < gentle < robust, field.name
 
 
 def test_every_setting_of_the_robust_preset_is_switched_on() -> None:
