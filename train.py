@@ -44,6 +44,8 @@ from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
 from model.training import train
 
+_MORE = ("more", "more_rate", "more_augmentation")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 an error, 130 stopped by Ctrl-C."""
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.resume:
             run = Run(options.resume)
             if options.more:
-                train_more(run, options.more, rate=options.more_rate)
+                train_more(run, options.more, rate=options.more_rate, augmentation=options.more_augmentation)
         elif options.smoke:
             return _smoke(stop)
         else:
@@ -109,7 +111,7 @@ class _CtrlC:
 def _refuse_what_would_be_ignored(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     mode = "--resume" if options.resume else "--smoke" if options.smoke else None
     given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
-    used = {"resume", "smoke", *(("more", "more_rate") if options.resume and options.more else ())}
+    used = {"resume", "smoke", *(_MORE if options.resume and options.more else ())}
     ignored = [f"--{name.replace('_', '-')}" for name in given if name not in used]
     if options.more and not options.resume:
         parser.error("--more goes with --resume; give a new run all its --stages at once")
@@ -157,6 +159,11 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="RATE",
         help="with --more: their peak learning rate (default: half of --rate)",
+    )
+    parser.add_argument(
+        "--more-augmentation",
+        choices=sorted(PRESETS),
+        help="with --more: how far their films are changed (default: as before)",
     )
     parser.add_argument("--smoke", action="store_true", help="the whole thing, tiny, on synthetic films")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")

@@ -31,7 +31,7 @@ from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.planning import load_dataset
 from model.preprocess import standardize
 from model.runs import BEST, Run
-from model.settings import Stages, TrainingConfig, architecture_of
+from model.settings import Round, Stages, TrainingConfig, architecture_of
 from model.stress import CONDITIONS, stressed
 from model.vgg16 import build_classifier, logits_model
 
@@ -283,8 +283,13 @@ def _own_commands(config: TrainingConfig) -> list[str]:
             continue
         shown = {"start": "CHECKPOINT", "stages": _stages_text(config.stages)}.get(name, str(value))
         parts += ["--" + name.replace("_", "-"), shown]
-    added = [f"--more {_stages_text(r.stages)} --more-rate {r.rate:g}" for r in config.more]
-    return [shlex.join(parts), *(f"python train.py --resume RUN {more}" for more in added)]
+    return [shlex.join(parts), *(_more_command(added, config) for added in config.more)]
+
+
+def _more_command(added: Round, config: TrainingConfig) -> str:
+    text = f"python train.py --resume RUN --more {_stages_text(added.stages)} --more-rate {added.rate:g}"
+    other = added.augmentation != config.augmentation
+    return f"{text} --more-augmentation {added.augmentation}" if other else text
 
 
 def _stages_text(stages: Stages) -> str:

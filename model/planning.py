@@ -110,7 +110,7 @@ def _origin(start: Checkpoint) -> dict[str, Any]:
     return {"sha256": start.sha256, "command": start.card["command"], **told}
 
 
-def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
+def train_more(run: Run, stages: Stages, *, rate: float | None = None, augmentation: str | None = None) -> None:
     """Add stages to a finished run; `model.training.train` then takes them up from its best weights.
 
     Parameters
@@ -121,6 +121,8 @@ def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
         See `model.settings.Round`.
     rate : float, optional
         Peak learning rate; half the rate the run began with if left out.
+    augmentation : str, optional
+        A key of `model.augment.PRESETS`; the run's own if left out.
 
     Raises
     ------
@@ -132,7 +134,11 @@ def train_more(run: Run, stages: Stages, *, rate: float | None = None) -> None:
         progress = run.peek_progress()
         if progress is None or not (progress["finished"] and progress["phase"] == 1 + len(config.rounds)):
             raise RunError(f"{run.folder} is not finished; continue it with --resume {run.folder} before adding more.")
-        added = Round(stages=stages, rate=config.rate / 2 if rate is None else rate)
+        added = Round(
+            stages=stages,
+            rate=config.rate / 2 if rate is None else rate,
+            augmentation=augmentation or config.augmentation,
+        )
         check_settings(replace(config, more=(*config.more, added)))
         then = {"git": git_revision(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
         run.amend({"more": [*run.config.get("more", ()), {**asdict(added), **then}]})

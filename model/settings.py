@@ -49,10 +49,13 @@ class Round:
         Side of the films in pixels, and epochs at that size; a fraction is a part of an epoch.
     rate : float
         Peak learning rate.
+    augmentation : str
+        A key of `model.augment.PRESETS`.
     """
 
     stages: Stages
     rate: float
+    augmentation: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +141,19 @@ class TrainingConfig:
         values = {key: value for key, value in record.items() if key in known}
         values["stages"] = _stages(values["stages"])
         values["more"] = tuple(
-            Round(stages=_stages(r["stages"]), rate=float(r["rate"])) for r in values.get("more", ())
+            Round(
+                stages=_stages(r["stages"]),
+                rate=float(r["rate"]),
+                augmentation=r.get("augmentation", values["augmentation"]),
+            )
+            for r in values.get("more", ())
         )
         return cls(**values)
 
     @property
     def rounds(self) -> tuple[Round, ...]:
         """Everything that phase 2 does, in its order."""
-        planned = (Round(stages=self.stages, rate=self.rate),) if self.stages else ()
+        planned = (Round(stages=self.stages, rate=self.rate, augmentation=self.augmentation),) if self.stages else ()
         return planned + self.more
 
     @property
@@ -153,9 +161,9 @@ class TrainingConfig:
         """Side of the films in pixels in phase 1 and when phase 2 begins."""
         return self.rounds[0].stages[0][0] if self.rounds else INPUT_SIZE
 
-    def how(self) -> Augmentation:
-        """Return the augmentation asked for."""
-        return replace(PRESETS[self.augmentation], vertical_flip=self.vertical_flip)
+    def how(self, augmentation: str | None = None) -> Augmentation:
+        """Return the augmentation asked for, or another one with the same share of vertical flips."""
+        return replace(PRESETS[augmentation or self.augmentation], vertical_flip=self.vertical_flip)
 
 
 def architecture_of(config: TrainingConfig) -> dict[str, Any]:

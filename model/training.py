@@ -221,7 +221,7 @@ class _Training:
         config = self.config
         weights = self._loss_weights()
         count = len(self.labels["train"])
-        how = config.how()
+        how = config.how(course.augmentation)
         network = logits_model(self.model)
         predict = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
 

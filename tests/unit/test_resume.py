@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 import train as cli
+from model.augment import NONE, Augmentation
+from model.batches import film_batch
 from model.card import _commands
 from model.errors import DatasetError, RunError
 from model.films import read_films
@@ -215,14 +217,25 @@ def test_a_run_at_work_is_not_resumed_a_second_time(uninterrupted: Recorded) -> 
         train(Run(uninterrupted.run.folder))
 
 
-def test_a_finished_run_is_trained_for_longer(uninterrupted: Recorded, tmp_path: Path) -> None:
+def test_a_finished_run_is_trained_for_longer(
+    uninterrupted: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hows: list[Augmentation | None] = []
+
+    def spied(films: Any, indices: Any, **options: Any) -> Any:
+        hows.extend(options["hows"])
+        return film_batch(films, indices, **options)
+
+    monkeypatch.setattr("model.training.film_batch", spied)
     folder = tmp_path / "run"
     shutil.copytree(uninterrupted.run.folder, folder)
     first, first_meta = Run(folder).load_best()
-    assert cli.main(["--resume", str(folder), "--more", "64:1", "--more-rate", "0.0004"]) == 0
+    more = ["--more", "64:1", "--more-rate", "0.0004", "--more-augmentation", "none"]
+    assert cli.main(["--resume", str(folder), *more]) == 0
+    assert {how for how in hows if how is not None} == {NONE}
     run = Run(folder)
     (added,) = TrainingConfig.from_json(run.config).more
-    assert (added.stages, added.rate) == (((64, 1.0),), 0.0004)
+    assert (added.stages, added.rate, added.augmentation) == (((64, 1.0),), 0.0004, "none")
     assert len(run.config["more"][0]["git"]) >= 7
     epochs = [(e["phase"], e["epoch"], e["size"]) for e in run.events() if e["event"] == "epoch" and e["phase"] > 1]
     assert epochs == [(2, 1, 32), (2, 2, 32), (3, 1, 64)]
@@ -240,7 +253,7 @@ def test_a_finished_run_is_trained_for_longer(uninterrupted: Recorded, tmp_path:
     assert stored(folder / BEST)[1] == meta
     assert [e["best"] for e in run.events() if e.get("phase") == 4 and e["event"] == "epoch"] == [False]
     assert _commands(Run(folder)).splitlines()[1:] == [
-        "python train.py --resume RUN --more 64:1 --more-rate 0.0004",
+        "python train.py --resume RUN --more 64:1 --more-rate 0.0004 --more-augmentation none",
         "python train.py --resume RUN --more 64:0.2 --more-rate 0.05",
     ]
 
