@@ -67,7 +67,7 @@ class Trial:
     name: str
     head: Head = "average"
     width: int = 256
-    balance: Balance = "look"
+    balance: Balance = "sampling"
     augmentation: str = "robust"
 
 
@@ -79,8 +79,8 @@ TRIALS: tuple[Trial, ...] = (
     Trial(question="Head", name="Flatten, 256 units", head="flatten"),
     Trial(question="Balance", name="none", balance="none"),
     Trial(question="Balance", name="weights", balance="weights"),
-    Trial(question="Balance", name="sampling", balance="sampling"),
-    Trial(question="Balance", name="look (shipped)"),
+    Trial(question="Balance", name="sampling (shipped)", balance="sampling"),
+    Trial(question="Balance", name="look", balance="look"),
     *(
         Trial(question="Augmentation", name=name + (" (shipped)" if name == "robust" else ""), augmentation=name)
         for name in AUGMENTATIONS
