@@ -120,7 +120,7 @@ def _facts_html(facts: Mapping[str, Any]) -> str:
 
 
 def _value_html(key: str, value: Any) -> str:
-    shown = escape(text(value))
+    shown = escape(text(value)).replace("\n", "<br>")
     return f"<code>{shown}</code>" if "command" in key or "sha" in key else shown
 
 

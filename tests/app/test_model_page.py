@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("samples")
 
 CARD: dict[str, Any] = {
     "name": "Pneumoscope <VGG16>",
-    "command": "python train.py --data-dir <DIR>",
+    "command": "python train.py --data-dir <DIR>\npython train.py --resume RUN",
     "data": {"films": 5190, "license": "CC BY 4.0"},
     "stress": [{"change": "blur", "accuracy": 0.961}, {"change": "gamma 0.7", "accuracy": 0.955}],
     "test": {
@@ -47,7 +47,7 @@ def test_card_is_shown_with_intervals_limits_first_and_nothing_lost(
     assert "0.971 to 0.990" in said
     assert "<td>blur</td><td>0.961</td>" in said
     assert "5,190" in said
-    assert "<code>python train.py --data-dir &lt;DIR&gt;</code>" in said
+    assert "<code>python train.py --data-dir &lt;DIR&gt;<br>python train.py --resume RUN</code>" in said
     assert "Pneumoscope &lt;VGG16&gt;" in said and "<VGG16>" not in said
     assert said.index("any clinical use") < said.index("0.998") < said.index("gamma 0.7") < said.index("5,190")
     assert "not for clinical use" in said
