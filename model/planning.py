@@ -92,7 +92,8 @@ def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Check
         raise RunError(
             f"The network in {config.start} was built with {made}, this run asks for {asked}; make them alike."
         )
-    if not {"data", "training", "command"} <= start.card.keys():
+    told = start.card.get("training", {}).keys()
+    if not ({"data", "command"} <= start.card.keys() and {"best", "epochs", "head_epochs"} <= told):
         raise RunError(
             f"The card in {config.start} does not say how it was trained; make it with python -m model.card."
         )

@@ -212,6 +212,8 @@ def check_settings(config: TrainingConfig) -> None:
             raise RunError(f"--{name.replace('_', '-')} is {value}; give a number {allowed}.")
     if config.weights not in ("imagenet", "random") and not Path(config.weights).is_file():
         raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
+    if config.start and not config.stages:
+        raise RunError("A run that starts from a checkpoint has no phase 1, so it needs --stages, such as 224:1.")
     if config.weights != "random" and config.base_width != 1:
         raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
     stages = [stage for r in config.rounds for stage in r.stages]

@@ -189,6 +189,7 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
         ({"seed": 5}, "another split, so that films held out here may be among those it has learned"),
         ({"width": 3}, "was built with .* this run asks for .* make them alike"),
         ({"start": str(tmp_path)}, "card.json is missing"),
+        ({"stages": ()}, "has no phase 1, so it needs --stages"),
     ):
         with pytest.raises(PneumoscopeError, match=said):
             start_run(tmp_path / "other", TrainingConfig(**{**vars(config), **change}))
