@@ -9,7 +9,7 @@ set the normal ones are 1.1 to 1.4 times as wide as high, those of pneumonia 1.2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -53,7 +53,11 @@ class Augmentation:
     jpeg : float
         Probability of re-encoding at a quality between 25 and 95.
     border : float
-        Probability of a plain frame of up to a tenth of the side.
+        Probability of a plain frame, on some or all of the four sides.
+    border_depth : float
+        Deepest frame, as a share of the side.
+    corner : float
+        Probability of covered corners, like those a collimator leaves or the air beside a neck.
     marker : float
         Probability of a painted letter near the edge.
     patch : float
@@ -76,6 +80,8 @@ class Augmentation:
     noise: float = 0.0
     jpeg: float = 0.0
     border: float = 0.0
+    border_depth: float = 0.10
+    corner: float = 0.0
     marker: float = 0.0
     patch: float = 0.0
 
@@ -98,6 +104,8 @@ ROBUST = Augmentation(
     noise=0.02,
     jpeg=0.4,
     border=0.25,
+    border_depth=0.16,
+    corner=0.35,
     marker=0.4,
     patch=0.4,
 )
@@ -117,10 +125,29 @@ GENTLE = Augmentation(
     noise=0.01,
     jpeg=0.3,
     border=0.2,
+    corner=0.15,
     marker=0.3,
     patch=0.2,
 )
-PRESETS: dict[str, Augmentation] = {"none": NONE, "paper": PAPER, "gentle": GENTLE, "robust": ROBUST}
+# Tone varies as in GENTLE, where the chest lies and what surrounds it nearly as in ROBUST.
+FRAMING = replace(
+    GENTLE,
+    zoom=(0.82, 1.30),
+    aspect=0.30,
+    shift=0.07,
+    blur=1.6,
+    border=0.3,
+    border_depth=0.16,
+    corner=0.35,
+    patch=0.3,
+)
+PRESETS: dict[str, Augmentation] = {
+    "none": NONE,
+    "paper": PAPER,
+    "gentle": GENTLE,
+    "framing": FRAMING,
+    "robust": ROBUST,
+}
 
 
 def augment(film: Film, how: Augmentation, rng: np.random.Generator) -> Film:
@@ -188,7 +215,9 @@ def _surrounded(film: Film, how: Augmentation, rng: np.random.Generator) -> Film
     if rng.random() < how.marker:
         _paint_marker(film, rng)
     if rng.random() < how.border:
-        _frame(film, rng)
+        _frame(film, how.border_depth, rng)
+    if rng.random() < how.corner:
+        _cover_corners(film, rng)
     return film
 
 
@@ -225,15 +254,25 @@ def _paint_marker(film: Film, rng: np.random.Generator) -> None:
     film += cover * (np.float32(rng.uniform(0.7, 1.0)) - film)
 
 
-def _frame(film: Film, rng: np.random.Generator) -> None:
+def _frame(film: Film, depth: float, rng: np.random.Generator) -> None:
     side = film.shape[0]
     value = float(rng.choice([0.0, 0.0, 1.0, rng.random()]))
-    widths = (rng.uniform(0.0, 0.10, 4) * side * (rng.random(4) < 0.6)).astype(int)
+    widths = (rng.uniform(0.0, depth, 4) * side * (rng.random(4) < 0.6)).astype(int)
     top, bottom, left, right = (int(w) for w in widths)
     film[:top] = value
     film[side - bottom :] = value
     film[:, :left] = value
     film[:, side - right :] = value
+
+
+def _cover_corners(film: Film, rng: np.random.Generator) -> None:
+    end = film.shape[0] - 1
+    value = float(rng.choice([0.0, 0.0, float(film.mean()), rng.random()]))
+    for x, y, across, down in ((0, 0, 1, 1), (end, 0, -1, 1), (0, end, 1, -1), (end, end, -1, -1)):
+        wide, high = (rng.uniform(0.06, 0.34, 2) * end).astype(int)
+        if rng.random() < 0.6:
+            triangle = np.array([[x, y], [x + across * wide, y], [x, y + down * high]], dtype=np.int32)
+            cv2.fillConvexPoly(film, triangle, value, cv2.LINE_8)
 
 
 def _exposed(film: Film, how: Augmentation, rng: np.random.Generator) -> Film:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from model.augment import GENTLE, NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
+from model.augment import FRAMING, GENTLE, NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
 from model.preprocess import to_grid
 
 
@@ -129,12 +129,34 @@ def test_blur_takes_detail_and_sharpening_adds_it() -> None:
     assert min(crisper) >= detail - 1e-6
 
 
-@pytest.mark.parametrize("part", ["border", "marker", "patch"])
+@pytest.mark.parametrize("part", ["border", "corner", "marker", "patch"])
 def test_surroundings_change_a_part_of_the_film_only(film: np.ndarray, part: str) -> None:
     outs = _many(film, replace(NONE, **{part: 1.0}))
     changed = [float((np.abs(o - film) > 0.01).mean()) for o in outs]
     assert max(changed) > 0
     assert max(changed) < 0.4
+
+
+@pytest.mark.parametrize("depth", [0.05, 0.2])
+def test_a_border_is_as_deep_as_allowed_and_leaves_the_middle(depth: float) -> None:
+    film = np.full((224, 224), 0.4, dtype=np.float32)
+    reached = 0
+    for out in _many(film, Augmentation(border=1.0, border_depth=depth)):
+        covered = np.flatnonzero(np.abs(out[:112, 112] - 0.4) > 1e-3)
+        reached = max(reached, len(covered))
+        assert np.allclose(out[90:134, 90:134], 0.4)
+    assert 0.75 * depth * 224 < reached <= depth * 224
+
+
+def test_corners_are_covered_and_the_cross_between_them_is_not() -> None:
+    film = np.full((224, 224), 0.4, dtype=np.float32)
+    outs = _many(film, Augmentation(corner=1.0))
+    for y, x in ((0, 0), (0, 223), (223, 0), (223, 223)):
+        covered = sum(abs(out[y, x] - 0.4) > 1e-3 for out in outs)
+        assert 10 < covered < len(outs) - 5
+    for out in outs:
+        assert np.allclose(out[80:144], 0.4)
+        assert np.allclose(out[:, 80:144], 0.4)
 
 
 def test_jpeg_leaves_steps_of_one_in_255(film: np.ndarray) -> None:
@@ -150,8 +172,16 @@ def test_gentle_stays_inside_robust() -> None:
             assert robust[0] < gentle[0] < 1 < gentle[1] < robust[1]
         elif field.name in ("horizontal_flip", "vertical_flip"):
             assert gentle == robust
+        elif field.name == "border_depth":
+            assert 0 < gentle < robust
         else:
             assert getattr(NONE, field.name) < gentle < robust, field.name
+
+
+def test_framing_varies_the_frame_more_than_the_tone() -> None:
+    changed = {f.name for f in fields(Augmentation) if getattr(FRAMING, f.name) != getattr(GENTLE, f.name)}
+    assert changed == {"zoom", "aspect", "shift", "blur", "border", "border_depth", "corner", "patch"}
+    assert all(getattr(FRAMING, name) > getattr(GENTLE, name) for name in changed - {"zoom"})
 
 
 def test_every_setting_of_the_robust_preset_is_switched_on() -> None:
