@@ -137,7 +137,10 @@ def _stages(text: str) -> tuple[tuple[int, float], ...]:
 
 def _config(options: argparse.Namespace) -> TrainingConfig:
     values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig) if f.name != "more"}
-    return TrainingConfig(**{**values, "data_dir": str(options.data_dir.expanduser().resolve())})
+    values["data_dir"] = str(options.data_dir.expanduser().resolve())
+    if options.start:
+        values["start"] = str(Path(options.start).expanduser().resolve())
+    return TrainingConfig(**values)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
 from model.errors import DatasetError, RunError
 from model.look_split import split_by_look
-from model.runs import Run, git_revision, writing
+from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
 
 
@@ -74,15 +74,38 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
             **({"started_from": _origin(start)} if start else {}),
         },
     )
-    if start:
+    complete_beginning(run, dataset)
+    return run
+
+
+def complete_beginning(run: Run, dataset: Dataset) -> None:
+    """Write what a run begins with and does not hold yet, so that a kill between its first files harms nothing.
+
+    These are the table of the split and, where the run starts from a checkpoint, its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint to start from is gone or damaged.
+    RunError
+        If it is no longer the one the run was made for, or the folder cannot be written.
+    """
+    place = run.config.get("start")
+    if place and not (run.folder / BEST).exists():
+        start = load_checkpoint(Path(place))
+        if start.sha256 != run.config["started_from"]["sha256"]:
+            raise RunError(
+                f"The checkpoint in {place} is not the one {run.folder} was to start from; put that one back, "
+                "or begin a new run."
+            )
         best = start.card["training"]["best"]
         known = {"phase": 1, "epoch": 0, "val_loss": best["val_loss"], "size": best.get("size", 0)}
         run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
-    lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
     table = run.folder / "split.tsv"
-    with writing(table), atomic_path(table) as temporary:
-        temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return run
+    if not table.exists():
+        lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
+        with writing(table), atomic_path(table) as temporary:
+            temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:

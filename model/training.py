@@ -23,8 +23,8 @@ from model.fitting import Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
-from model.planning import load_dataset
-from model.runs import Run
+from model.planning import complete_beginning, load_dataset
+from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
 from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
@@ -66,6 +66,7 @@ class _Training:
                 f"The films in {self.config.data_dir} are not those this run began with "
                 "(a file was added, removed, renamed or resized); restore them or start a new run."
             )
+        complete_beginning(run, self.dataset)
         keras.utils.set_random_seed(self.config.seed)
         self.saved = run.load_state()
         self.films_then = {e["split"]: e["read"] for e in run.events() if e["event"] == "films"}
@@ -156,7 +157,7 @@ class _Training:
         if self.saved:
             fitter.restore(*self.saved)
         finished = fitter.fit()
-        if not finished and not (self.run.folder / "best.npz").exists():
+        if not finished and not (self.run.folder / BEST).exists():
             fitter.save_best(epoch=0, scores={"val_loss": float("inf")})
         return finished
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 
 from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
-from model.checkpoint import load_checkpoint, read_card
+from model.checkpoint import load_checkpoint, read_card, save_checkpoint
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
 from model.planning import load_dataset, start_run
@@ -173,7 +174,25 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
     begun, meta = later.load_best()
     assert all(np.array_equal(begun[name], value) for name, value in shipped.items())
     assert meta["val_loss"] == run.load_best()[1]["val_loss"]
+
+    # As a kill right after the config was written leaves it.
+    split = (later.folder / "split.tsv").read_text()
+    (later.folder / "best.npz").unlink()
+    (later.folder / "split.tsv").unlink()
+    other = tmp_path / "other checkpoint"
+    shutil.copytree(out, other)
+    weights = {name: 2 * value for name, value in shipped.items()}
+    model = load_checkpoint(other).model
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+    save_checkpoint(model, other, architecture=card["architecture"], threshold=0.5)
+    later.amend({"start": str(other)})
+    with pytest.raises(RunError, match=r"is not the one .* was to start from; put that one back"):
+        train(later)
+    later.amend({"start": str(out)})
+
     assert train(later)
+    assert (later.folder / "split.tsv").read_text() == split
     events = later.events()
     assert {e["phase"] for e in events if "phase" in e} == {2}, "phase 1 is left out"
     arrays, _ = later.load_best()
