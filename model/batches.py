@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from model.augment import Augmentation, augment
 from model.films import Films
 from model.preprocess import standardize, to_grid
+from model.stress import stressed
 
 
 def film_batch(
@@ -19,6 +20,7 @@ def film_batch(
     size: int,
     hows: Sequence[Augmentation | None],
     seeds: Sequence[tuple[int, ...]],
+    condition: str = "as it is",
 ) -> NDArray[np.float32]:
     """Return a batch of network inputs.
 
@@ -34,6 +36,8 @@ def film_batch(
         How each film may be changed; None leaves it as it is.
     seeds : sequence of tuple of int, length b
         What fixes each film's chance, independent of the films around it.
+    condition : str
+        A key of `model.stress.CONDITIONS`, what every film has met before anything else.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def film_batch(
     """
     batch = np.empty((len(indices), size, size, 1), dtype=np.float32)
     for row, (index, how, seed) in enumerate(zip(indices, hows, seeds, strict=True)):
-        film = films.gray(int(index))
+        film = stressed(films.gray(int(index)), condition)
         if how is not None:
             film = augment(film, how, np.random.default_rng(seed))
         batch[row, :, :, 0] = to_grid(standardize(film), size=size)

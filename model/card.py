@@ -32,21 +32,15 @@ from model.planning import load_dataset
 from model.preprocess import standardize
 from model.runs import BEST, Run
 from model.settings import Round, Stages, TrainingConfig, architecture_of
-from model.stress import CONDITIONS, stressed
+from model.stress import CONDITIONS, LOOKS, stressed
 from model.vgg16 import build_classifier, logits_model
 
 Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_THRESHOLD_CONDITIONS = (
-    "as it is",
-    "top and bottom cut by 10 %",
-    "the usual look of pneumonia films",
-    "the usual look of normal films",
-)
 _THRESHOLD_RULE = (
     "highest balanced accuracy on the validation films, averaged over four conditions "
-    f"({', '.join(_THRESHOLD_CONDITIONS)}), the middle one of equals"
+    f"({', '.join(LOOKS)}), the middle one of equals"
 )
 _NOT_MEANT_FOR = (
     "any clinical use: it was made for teaching and has never been tested for diagnosis",
@@ -243,7 +237,7 @@ def _under(condition: str) -> Change:
 
 
 def _threshold(scorer: _Scorer, val: Films) -> float:
-    found = [scorer.scores("val", val, name, _under(name)) for name in _THRESHOLD_CONDITIONS]
+    found = [scorer.scores("val", val, name, _under(name)) for name in LOOKS]
     return robust_threshold(val.labels, found)
 
 

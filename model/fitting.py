@@ -24,6 +24,8 @@ from model.runs import Run
 Batch = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
 Arrays = dict[str, NDArray[Any]]
 
+LOOKS_LOSS = "val_looks_loss"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
@@ -49,7 +51,8 @@ class Phase:
     batch : callable
         (epoch, step from 0) -> inputs, labels (b,), loss weights (b,).
     validate : callable
-        epoch -> "val_loss", "val_accuracy", "val_auroc" of the network as it is now.
+        epoch -> "val_loss", "val_accuracy", "val_auroc" of the network as it is now. Where it gives a "val_looks_loss"
+        too (the mean loss over `model.stress.LOOKS`), that one decides which weights are best and when to stop.
     learning_rate, weight_decay, warmup, floor : float
         Peak rate; decoupled decay; share of all steps that climb to the peak; share of the peak at the end.
     smoothing : float
@@ -279,9 +282,10 @@ class Fitter:
         if epoch.size != p.best_size:
             # A loss at one size says nothing against a loss at another, and the last size is the one that serves.
             p.best_loss, p.best_size, p.epochs_without_gain = float("inf"), epoch.size, 0
-        gained = scores["val_loss"] < p.best_loss
+        loss = scores.get(LOOKS_LOSS, scores["val_loss"])
+        gained = loss < p.best_loss
         if gained:
-            p.best_loss, p.best_epoch, p.epochs_without_gain = scores["val_loss"], epoch.number, 0
+            p.best_loss, p.best_epoch, p.epochs_without_gain = loss, epoch.number, 0
             self.save_best(epoch=epoch.number, scores={"size": epoch.size, **scores})
         else:
             p.epochs_without_gain += 1

@@ -13,6 +13,7 @@ from model.cache import atomic_path
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
 from model.errors import DatasetError, RunError
+from model.fitting import LOOKS_LOSS
 from model.look_split import split_by_look
 from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
@@ -99,7 +100,7 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
                 "or begin a new run."
             )
         best = start.card["training"]["best"]
-        known = {"phase": 1, "epoch": 0, "val_loss": best["val_loss"], "size": best.get("size", 0)}
+        known = {key: best[key] for key in ("size", "val_loss", LOOKS_LOSS) if key in best} | {"phase": 1, "epoch": 0}
         run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
     table = run.folder / "split.tsv"
     if not table.exists():

@@ -118,6 +118,15 @@ CONDITIONS: Mapping[str, Callable[[Film], Film]] = MappingProxyType(
 )
 
 
+# How films of either class are usually framed and exported: what validation and the threshold must not depend on.
+LOOKS = (
+    "as it is",
+    "top and bottom cut by 10 %",
+    "the usual look of pneumonia films",
+    "the usual look of normal films",
+)
+
+
 def stressed(film: Film, condition: str) -> Film:
     """Return a film as it would arrive under a condition.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from model.datasets import Split, check_splits
 from model.errors import DatasetError, RunError
 from model.features import cached_features
 from model.films import Films, read_films
-from model.fitting import Batch, Epoch, Fitter, Phase
+from model.fitting import LOOKS_LOSS, Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
@@ -27,6 +28,7 @@ from model.planning import complete_beginning, load_dataset
 from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
+from model.stress import LOOKS
 from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
 
 
@@ -232,15 +234,20 @@ class _Training:
             films = film_batch(self.films["train"], chosen, size=epoch.size, hows=[how] * len(chosen), seeds=seeds)
             return films, self.labels["train"][chosen], weights[chosen]
 
-        def validate(epoch: Epoch) -> dict[str, float]:
+        def judged(size: int, condition: str) -> dict[str, float]:
             films = self.films["val"]
             logits = []
-            for k in tqdm(range(0, len(films), 16), desc="validating", unit="batch", mininterval=0.5, leave=False):
+            title = f"validating, {condition}"
+            for k in tqdm(range(0, len(films), 16), desc=title, unit="batch", mininterval=0.5, leave=False):
                 chosen = np.arange(k, min(k + 16, len(films)))
                 none, seeds = [None] * len(chosen), [(0,)] * len(chosen)
-                inputs = film_batch(films, chosen, size=epoch.size, hows=none, seeds=seeds)
+                inputs = film_batch(films, chosen, size=size, hows=none, seeds=seeds, condition=condition)
                 logits.append(predict(tf.constant(inputs)).numpy())
             return _scores(np.concatenate(logits), self.labels["val"])
+
+        def validate(epoch: Epoch) -> dict[str, float]:
+            found = [judged(epoch.size, condition) for condition in LOOKS]
+            return {**found[0], LOOKS_LOSS: float(np.mean([scores["val_loss"] for scores in found]))}
 
         epochs: list[Epoch] = []
         for size, duration in course.stages:
@@ -255,7 +262,8 @@ class _Training:
         if number == 2 and not config.start:
             return phase
         best = self.run.load_best()[1]
-        return replace(phase, best_loss=best["val_loss"], best_size=best.get("size", 0))
+        # A best that was chosen before there was a loss over looks cannot be compared.
+        return replace(phase, best_loss=best.get(LOOKS_LOSS, inf), best_size=best.get("size", 0))
 
     def _phase(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model.batches import film_batch
 from model.errors import RunError
@@ -17,8 +18,10 @@ from model.features import cached_features
 from model.films import Films
 from model.fitting import Batch, Epoch, Fitter, Phase, learning_rate_at
 from model.planning import load_dataset, start_run
+from model.preprocess import standardize, to_grid
 from model.runs import BEST, STATE, Run
 from model.settings import TrainingConfig
+from model.stress import CONDITIONS, Film
 from model.training import _scores, train
 from model.vgg16 import CONV_NAMES, build_classifier
 from tests.unit.conftest import Recorded
@@ -262,13 +265,26 @@ def test_the_log_says_how_much_is_trained(uninterrupted: Recorded) -> None:
 def test_the_best_weights_have_the_lowest_validation_loss_of_the_last_phase(uninterrupted: Recorded) -> None:
     epochs = [e for e in uninterrupted.run.events() if e["event"] == "epoch"]
     assert [(e["phase"], e["epoch"]) for e in epochs] == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    lowest = min(epochs[2:], key=lambda e: e["val_loss"])
+    lowest = min(epochs[2:], key=lambda e: e["val_looks_loss"])
     arrays, meta = uninterrupted.run.load_best()
     assert {key: meta[key] for key in meta} == {key: lowest[key] for key in meta}
-    for first, second in (epochs[:2], epochs[2:]):
+    for (first, second), loss in ((epochs[:2], "val_loss"), (epochs[2:], "val_looks_loss")):
         assert first["best"]
-        assert second["best"] == (second["val_loss"] < first["val_loss"])
+        assert second["best"] == (second[loss] < first[loss])
     assert len(arrays) == 30
+
+
+def test_where_there_is_a_loss_over_looks_it_decides(run: Run) -> None:
+    plain, looks = {1: 0.5, 2: 0.4, 3: 0.3}, {1: 0.9, 2: 0.7, 3: 0.8}
+    network = _network()
+    phase = _phase(
+        network,
+        epochs=tuple(Epoch(number=k, steps=1, size=32) for k in (1, 2, 3)),
+        validate=lambda e: {"val_loss": plain[e.number], "val_looks_loss": looks[e.number], **VALIDATION},
+    )
+    _fitter(run, network, phase).fit()
+    assert [e["best"] for e in run.events() if e["event"] == "epoch"] == [True, True, False]
+    assert run.load_best()[1]["epoch"] == 2
 
 
 def test_a_loss_at_one_size_is_not_compared_with_a_loss_at_another(run: Run) -> None:
@@ -297,13 +313,25 @@ def test_the_logged_validation_scores_by_an_independent_forward_pass(
     network = build_classifier(width=16, base_width=0.0625, input_size=32)
     for variable in network.weights:
         variable.assign(arrays[variable.path])
-    inputs = film_batch(films, np.arange(len(films)), size=32, hows=[None] * len(films), seeds=[(0,)] * len(films))
-    probabilities = network.predict(inputs, verbose=0).astype(np.float64)
-    weight = np.where(
-        films.labels == 1, len(films) / 2 / films.labels.sum(), len(films) / 2 / (films.labels == 0).sum()
-    )
-    own = probabilities[np.arange(len(films)), films.labels]
-    assert meta["val_loss"] == pytest.approx(float(np.mean(-np.log(own) * weight)), abs=1e-5)
+
+    def judged(change: Callable[[Film], Film]) -> NDArray[np.float64]:
+        inputs = np.stack(
+            [to_grid(standardize(change(films.gray(k))), size=32)[:, :, None] for k in range(len(films))]
+        )
+        return np.asarray(network.predict(inputs, verbose=0), dtype=np.float64)
+
+    def loss(probabilities: NDArray[np.float64]) -> float:
+        weight = np.where(
+            films.labels == 1, len(films) / 2 / films.labels.sum(), len(films) / 2 / (films.labels == 0).sum()
+        )
+        return float(np.mean(-np.log(probabilities[np.arange(len(films)), films.labels]) * weight))
+
+    probabilities = judged(lambda film: film)
+    assert meta["val_loss"] == pytest.approx(loss(probabilities), abs=1e-5)
+    looks = [CONDITIONS[name] for name in CONDITIONS if "usual look" in name or "bottom" in name or name == "as it is"]
+    assert len(looks) == 4
+    assert meta["val_looks_loss"] == pytest.approx(np.mean([loss(judged(change)) for change in looks]), abs=1e-4)
+    assert abs(meta["val_looks_loss"] - meta["val_loss"]) > 1e-3
     assert meta["val_accuracy"] == pytest.approx(float(np.mean((probabilities[:, 1] > 0.5) == films.labels)))
     assert meta["val_auroc"] == pytest.approx(roc_auc_score(films.labels, probabilities[:, 1]), abs=1e-6)
 
