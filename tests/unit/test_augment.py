@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields, replace
 
 import numpy as np
@@ -154,6 +155,9 @@ def test_corners_are_covered_and_the_cross_between_them_is_not() -> None:
     for y, x in ((0, 0), (0, 223), (223, 0), (223, 223)):
         covered = sum(abs(out[y, x] - 0.4) > 1e-3 for out in outs)
         assert 10 < covered < len(outs) - 5
+    for rows, columns in itertools.product((slice(0, 80), slice(144, 224)), repeat=2):
+        areas = [int((np.abs(out[rows, columns] - 0.4) > 1e-3).sum()) for out in outs]
+        assert 1000 < max(areas) <= 0.5 * 78 * 78
     for out in outs:
         assert np.allclose(out[80:144], 0.4)
         assert np.allclose(out[:, 80:144], 0.4)
