@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from model.augment import FRAMING, GENTLE, NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
+from model.augment import FRAMING, GENTLE, MIXED, NONE, PAPER, PRESETS, ROBUST, Augmentation, augment
 from model.preprocess import to_grid
 
 
@@ -171,6 +172,9 @@ def test_jpeg_leaves_steps_of_one_in_255(film: np.ndarray) -> None:
 
 def test_gentle_stays_inside_robust() -> None:
     for field in fields(Augmentation):
+        if field.name == "ease":
+            assert GENTLE.ease == ROBUST.ease == 0
+            continue
         gentle, robust = getattr(GENTLE, field.name), getattr(ROBUST, field.name)
         if field.name == "zoom":
             assert robust[0] < gentle[0] < 1 < gentle[1] < robust[1]
@@ -188,8 +192,33 @@ def test_framing_varies_the_frame_more_than_the_tone() -> None:
     assert all(getattr(FRAMING, name) > getattr(GENTLE, name) for name in changed - {"zoom"})
 
 
+_RANGES = [f.name for f in fields(Augmentation) if f.name not in ("horizontal_flip", "vertical_flip", "ease")]
+
+
+@pytest.mark.parametrize("name", _RANGES)
+def test_ease_halves_every_range(film: np.ndarray, name: str) -> None:
+    others: dict[str, Any] = {n: getattr(NONE, n) for n in _RANGES if n not in (name, "border", "border_depth")}
+    whole = replace(ROBUST, **others)
+    in_logs: dict[str, Any] = {"zoom": (0.8**0.5, 1.35**0.5), "gamma": 1.7**0.5}
+    changed = {n: in_logs[n] if n in in_logs else getattr(whole, n) / 2 for n in {name, "border", "border_depth"}}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        rng.random()
+        expected = augment(film, replace(whole, **changed), rng)
+        eased = augment(film, replace(whole, ease=1.0), np.random.default_rng(seed))
+        np.testing.assert_array_equal(eased, expected)
+
+
+def test_mixed_eases_half_of_the_films_of_framing() -> None:
+    assert replace(MIXED, ease=0.0) == FRAMING
+    film = np.full((224, 224), 0.5, dtype=np.float32)
+    offsets = [abs(float(o[0, 0]) - 0.5) for o in _many(film, Augmentation(brightness=0.2, ease=MIXED.ease), 400)]
+    assert max(offsets) > 0.18
+    assert sum(offset > 0.1 for offset in offsets) == pytest.approx(100, abs=30)
+
+
 def test_every_setting_of_the_robust_preset_is_switched_on() -> None:
     off = {f.name for f in fields(Augmentation) if getattr(ROBUST, f.name) == getattr(NONE, f.name)}
-    assert off == {"vertical_flip"}
+    assert off == {"vertical_flip", "ease"}
     paper = {f.name for f in fields(Augmentation) if getattr(PAPER, f.name) != getattr(NONE, f.name)}
     assert paper == {"horizontal_flip", "rotation", "brightness"}
