@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.choices import TRIALS, Trial, divided, measured, page
+from model.choices import DISGUISES, SIZE, TRIALS, Trial, disguised, divided, measured, page
 from model.datasets import Example
 from model.films import Films
+from model.preprocess import standardize, to_grid
+from model.stress import stressed
 
 
 def _films(count: int) -> Films:
@@ -50,10 +52,33 @@ def test_features_that_tell_the_class_are_learned_and_others_are_not(head: str) 
     told = noise.copy()
     told[..., :8] += 4 * films.labels[None, :, None, None]
     trial = replace(TRIALS[0], head=head, width=64)
-    good = measured(trial, parts, told, seed=0, epochs=30)
-    bad = measured(trial, parts, noise, seed=0, epochs=2)
+    alike = parts.members["alike"]
+    good = measured(trial, parts, told, told[0, alike], seed=0, epochs=30)
+    bad = measured(trial, parts, noise, noise[0, alike], seed=0, epochs=2)
+    fooled = measured(trial, parts, told, noise[0, alike], seed=0, epochs=30)
     assert good["alike auroc"] > 0.95 and good["unlike accuracy"] > 0.9
-    assert bad["unlike auroc"] < 0.75
+    assert good["disguised auroc"] == good["alike auroc"] == fooled["alike auroc"]
+    assert bad["unlike auroc"] < 0.75 and fooled["disguised auroc"] < 0.75
+
+
+def test_each_film_is_disguised_as_the_other_class() -> None:
+    parts = divided(_films(120))
+    members = parts.members["alike"]
+    seen = []
+
+    def extract(inputs: np.ndarray) -> np.ndarray:
+        seen.append(inputs)
+        return inputs.mean(axis=(1, 2), keepdims=True)
+
+    maps = disguised(parts, extract)
+    assert maps.shape == (len(members), 1, 1)
+    for k, film in enumerate(members):
+        gray = parts.films.gray(int(film))
+        other = 1 - parts.films.labels[film]
+        look = {0: "the usual look of normal films", 1: "the usual look of pneumonia films"}[other]
+        assert DISGUISES[parts.films.labels[film]] == look
+        expected = to_grid(standardize(stressed(gray, look)), size=SIZE)
+        np.testing.assert_array_equal(np.concatenate(seen)[k, :, :, 0], expected)
 
 
 def test_the_page_says_what_was_measured() -> None:
