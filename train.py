@@ -44,6 +44,7 @@ from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
 from model.training import train
 
+_DATA_OPTIONS = {name: option for kind in REGISTRY.values() for name, option in kind.options.items()}
 _MORE = ("more", "more_rate", "more_augmentation")
 
 
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _smoke(stop)
         else:
             run = start_run(options.run or _new_folder(options.dataset), _config(options))
+            for note in run.config["data"]["notes"]:
+                print(f"note: {note}", flush=True)
         return _train(run, stop)
     except PneumoscopeError as error:
         print(f"train.py: {error}", file=sys.stderr)
@@ -136,7 +139,8 @@ def _stages(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def _config(options: argparse.Namespace) -> TrainingConfig:
-    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig) if f.name != "more"}
+    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig) if f.name not in ("more", "options")}
+    values["options"] = {name: getattr(options, name) for name in _DATA_OPTIONS if getattr(options, name) is not None}
     values["data_dir"] = str(options.data_dir.expanduser().resolve())
     if options.start:
         values["start"] = str(Path(options.start).expanduser().resolve())
@@ -170,13 +174,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--smoke", action="store_true", help="the whole thing, tiny, on synthetic films")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")
-    parser.add_argument("--dataset", choices=sorted(REGISTRY), default="chest_xray", help="which data set")
+    kinds = "; ".join(f"{kind.name}: {kind.about}" for kind in REGISTRY.values())
+    parser.add_argument("--dataset", choices=list(REGISTRY), default="chest_xray", help=f"which data set ({kinds})")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="where it is")
     add(
         "--split",
-        "keep the folders' splits, or divide train/ anew by patient, or hold out a look",
-        choices=["folders", "patient", "look"],
+        "keep the source's own splits, or divide anew by patient, or hold out a look",
+        choices=["official", "patient", "look"],
     )
+    for name, option in _DATA_OPTIONS.items():
+        takers = ", ".join(kind.name for kind in REGISTRY.values() if name in kind.options)
+        parser.add_argument(
+            f"--{name}", choices=option.choices or None, help=f"{takers}: {option.about} (default: {option.default})"
+        )
     add("--val-fraction", "share of films for a validation split made here")
     add("--test-fraction", "share of films for a test split made here")
     add("--limit", "use at most this many films of each split, 0 for all")

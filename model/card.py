@@ -24,7 +24,7 @@ from tqdm import tqdm
 from model.cache import atomic_path, file_digest
 from model.card_text import card_page, card_summary
 from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
-from model.datasets import Split
+from model.datasets import Split, check_splits
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.films import Films, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
@@ -39,15 +39,11 @@ Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _THRESHOLD_RULE = (
-    "highest balanced accuracy on the validation films, averaged over four conditions "
+    "highest accuracy on the validation films, averaged over four conditions "
     f"({', '.join(LOOKS)}), the middle one of equals"
 )
-_NOT_MEANT_FOR = (
-    "any clinical use: it was made for teaching and has never been tested for diagnosis",
-    "adults: it was trained on children aged one to five",
-    "other hospitals: all its films come from one, and a model usually loses accuracy elsewhere",
-    "lateral films, other body parts, photographs of films",
-)
+_NO_CLINICAL_USE = "any clinical use: it was made for teaching and has never been tested for diagnosis"
+_NO_OTHER_PICTURES = "lateral films, other body parts, photographs of films"
 
 
 def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | None = None) -> dict[str, Any]:
@@ -82,6 +78,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     shipped = load_checkpoint(out)
     scorer = _Scorer(run, shipped.model)
     dataset = load_dataset(config)
+    check_splits(dataset.examples, needed=("val", "test"))
     val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
 
     threshold = _threshold(scorer, val)
@@ -97,7 +94,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         "command": _commands(run),
         "data": {
             **run.config["data"],
-            "population": "children aged 1 to 5, one hospital in Guangzhou, frontal films",
+            "population": dataset.population,
             "unreadable": len(val.unreadable) + len(test.unreadable),
         },
         "training": {
@@ -118,7 +115,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         ],
         **({"look_split": _on_the_held_out_look(look_run)} if look_run else {}),
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
-        "not_meant_for": list(_NOT_MEANT_FOR),
+        "not_meant_for": [_NO_CLINICAL_USE, *dataset.not_meant_for, _NO_OTHER_PICTURES],
     }
     card = _without_nan(card)
     write_card(out, card)

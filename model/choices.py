@@ -313,7 +313,7 @@ def _spread(numbers: Sequence[Numbers], key: str) -> str:
 
 
 def _examples(folder: Path, count: int) -> list[Example]:
-    dataset = REGISTRY["chest_xray"](folder, split="patient", seed=1)
+    dataset = REGISTRY["chest_xray"].load(folder, split="patient", seed=1)
     free = [e for e in dataset.examples if e.split != "test"]
     if count >= len(free):
         return free

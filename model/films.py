@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from model.datasets.base import Example
 from model.errors import DatasetError, ImageError
-from model.images import read_radiograph
+from model.images import Radiograph
 from model.preprocess import INPUT_SIZE, to_grid
 
 MAX_UNREADABLE = 0.01
+
+_FACTS = {"age": "Age", "sex": "Sex", "view": "View position"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,7 +29,8 @@ class Films:
     grids : ndarray of uint8, shape (n, 224, 224)
         Gray on the network's grid, not standardized; 8 bit is what the films of public sets hold.
     examples : tuple of Example
-        The n examples that could be read.
+        The n examples that could be read; a DICOM's age in years ("age"), "sex" and "view" are among their
+        attributes, unless the source says something else.
     unreadable : tuple of (Path, str)
         The files left out, with the sentence that says why.
     """
@@ -82,12 +85,12 @@ def read_films(
         If more than 1 % of the files cannot be read.
     """
 
-    def attempt(example: Example) -> NDArray[np.uint8] | str:
+    def attempt(example: Example) -> tuple[NDArray[np.uint8], dict[str, str]] | str:
         try:
-            grid = to_grid(read_radiograph(example.path).pixels)
+            film = example.loader.read(example.path)
         except (ImageError, OSError) as error:
             return str(error)
-        return np.rint(grid * 255).astype(np.uint8)
+        return np.rint(to_grid(film.pixels) * 255).astype(np.uint8), _facts(film)
 
     grids = np.empty((len(examples), INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
     kept: list[Example] = []
@@ -97,8 +100,8 @@ def read_films(
             if isinstance(result, str):
                 unreadable.append((example.path, result))
             else:
-                grids[len(kept)] = result
-                kept.append(example)
+                grids[len(kept)], facts = result
+                kept.append(replace(example, attributes={**facts, **example.attributes}) if facts else example)
             progress(done, len(examples))
     if len(unreadable) > MAX_UNREADABLE * len(examples):
         shown = "; ".join(f"{path.name}: {why}" for path, why in unreadable[:3])
@@ -107,3 +110,10 @@ def read_films(
             f"({shown}); repair or remove them and start again."
         )
     return Films(grids=grids[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable))
+
+
+def _facts(film: Radiograph) -> dict[str, str]:
+    told = {name: str(film.metadata[shown]) for name, shown in _FACTS.items() if shown in film.metadata}
+    if "age" in told:
+        told["age"] = told["age"].removesuffix("s").removesuffix(" year")
+    return told

@@ -21,12 +21,14 @@ from model.settings import Round, Stages, TrainingConfig, architecture_of, check
 
 def load_dataset(config: TrainingConfig) -> Dataset:
     """Return the data set of a config, split and, where asked, limited."""
-    dataset = REGISTRY[config.dataset](
+    kind = REGISTRY[config.dataset]
+    dataset = kind.load(
         Path(config.data_dir),
         split="patient" if config.split == "look" else config.split,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
+        **kind.checked(config.options),
     )
     if config.split == "look":
         dataset = split_by_look(
@@ -40,7 +42,7 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         films = dataset.of(split)
         chosen = sorted(rng.permutation(len(films))[: config.limit])
         kept += [films[k] for k in chosen]
-    check_splits(kept)
+    check_splits(kept, needed=("train", "val"))
     return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
 
 
@@ -63,15 +65,7 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
         folder,
         {
             **asdict(config),
-            "data": {
-                "name": dataset.name,
-                "source": dataset.source,
-                "licence": dataset.licence,
-                "citation": dataset.citation,
-                "counts": dataset.counts(),
-                "left_out": dataset.left_out,
-                "fingerprint": dataset.fingerprint(),
-            },
+            "data": dataset.provenance(),
             **({"started_from": _origin(start)} if start else {}),
         },
     )
@@ -82,7 +76,8 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
 def complete_beginning(run: Run, dataset: Dataset) -> None:
     """Write what a run begins with and does not hold yet, so that a kill between its first files harms nothing.
 
-    These are the table of the split and, where the run starts from a checkpoint, its weights.
+    These are the table of the split, the names of films that are listed but not there, and, where the run starts from
+    a checkpoint, its weights.
 
     Raises
     ------
@@ -104,9 +99,13 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
         run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
     table = run.folder / "split.tsv"
     if not table.exists():
-        lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.path.parent.name}/{e.path.name}" for e in dataset.examples]
+        lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.name}" for e in dataset.examples]
         with writing(table), atomic_path(table) as temporary:
             temporary.write_text("split\tlabel\tpatient\tfilm\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    names = run.folder / "missing.txt"
+    if dataset.missing and not names.exists():
+        with writing(names), atomic_path(names) as temporary:
+            temporary.write_text("\n".join(dataset.missing) + "\n", encoding="utf-8")
 
 
 def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,10 @@ class TrainingConfig:
     ----------
     dataset, data_dir : str
         The data set's name and folder.
+    options : Mapping from str to str
+        What the data set offers besides, see `model.datasets.kinds.Kind`.
     split : str
-        "folders" or "patient", see `model.datasets.chest_xray.load`; "look", see `model.look_split`.
+        "official" or "patient", see `model.datasets.kinds.Kind`; "look", see `model.look_split`.
     val_fraction, test_fraction : float
         Shares of a split made here.
     limit : int
@@ -106,7 +108,8 @@ class TrainingConfig:
 
     dataset: str
     data_dir: str
-    split: str = "folders"
+    options: Mapping[str, str] = field(default_factory=dict)
+    split: str = "official"
     val_fraction: float = 0.10
     test_fraction: float = 0.15
     limit: int = 0
@@ -204,6 +207,7 @@ def check_settings(config: TrainingConfig) -> None:
     """
     if config.dataset not in REGISTRY:
         raise DatasetError(f"There is no data set {config.dataset!r}; choose one of {', '.join(REGISTRY)}.")
+    REGISTRY[config.dataset].checked(config.options)
     given = [(name, getattr(config, name), _RANGES[name]) for name in _RANGES]
     given += [("more-rate", r.rate, _RANGES["rate"]) for r in config.more]
     for name, value, (low, high) in given:

@@ -1,12 +1,35 @@
-"""The data sets `train.py` knows, by the name it takes on the command line."""
+"""The data sets `train.py` knows: every file of this package that defines ``DATASET`` is one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
-from model.datasets import chest_xray
-from model.datasets.base import SPLITS, Dataset, Example, Split, check_splits, split_by_patient
+from model.datasets.base import SPLITS, Box, Dataset, Example, Split
+from model.datasets.kinds import Kind, Option
+from model.datasets.splits import check_splits, split_by_patient
 
-REGISTRY: dict[str, Callable[..., Dataset]] = {"chest_xray": chest_xray.load}
 
-__all__ = ["REGISTRY", "SPLITS", "Dataset", "Example", "Split", "check_splits", "split_by_patient"]
+def _registered() -> dict[str, Kind]:
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        kind = getattr(importlib.import_module(f"{__name__}.{module.name}"), "DATASET", None)
+        if isinstance(kind, Kind):
+            found[kind.name] = kind
+    return dict(sorted(found.items()))
+
+
+REGISTRY: dict[str, Kind] = _registered()
+
+__all__ = [
+    "REGISTRY",
+    "SPLITS",
+    "Box",
+    "Dataset",
+    "Example",
+    "Kind",
+    "Option",
+    "Split",
+    "check_splits",
+    "split_by_patient",
+]

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from model.datasets.base import SPLITS, Dataset, Example, Split, check_splits, split_by_patient
+from model.datasets.base import SPLITS, Dataset, Example, Split
+from model.datasets.kinds import Kind
+from model.datasets.splits import check_splits, complete_splits
 from model.errors import DatasetError
-
-SplitRule = Literal["folders", "patient"]
 
 _CLASSES = {"NORMAL": 0, "PNEUMONIA": 1}
 _SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm"}
@@ -20,7 +20,7 @@ _WELL = re.compile(r"^((?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
 def load(
     folder: Path,
     *,
-    split: SplitRule = "folders",
+    split: Literal["official", "patient"] = "official",
     val_fraction: float = 0.10,
     test_fraction: float = 0.15,
     seed: int = 0,
@@ -31,8 +31,8 @@ def load(
     ----------
     folder : Path
         Holds ``train/`` and perhaps ``val/`` and ``test/``, each with ``NORMAL/`` and ``PNEUMONIA/``.
-    split : {"folders", "patient"}
-        "folders" keeps the folders as they are and makes those that are absent out of ``train/``, by patient.
+    split : {"official", "patient"}
+        "official" keeps the folders as they are and makes those that are absent out of ``train/``, by patient.
         "patient" divides the films of ``train/`` anew and leaves the other folders unused, for an evaluation
         larger than the 16 official validation films.
     val_fraction, test_fraction : float
@@ -59,7 +59,8 @@ def load(
         found: dict[Split, list[Example]] = {"train": _films_of(folder / "train")}
     else:
         found = {name: _films_of(folder / name) for name in SPLITS if (folder / name).is_dir()}
-    examples = _with_absent_splits(found, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
+    films = [e for own in found.values() for e in own]
+    examples = complete_splits(films, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     check_splits(examples)
     return Dataset(
         name="chest_xray",
@@ -67,6 +68,11 @@ def load(
         licence="CC BY 4.0",
         citation="Kermany, Zhang, Goldbaum: Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for "
         "Classification (2018); Kermany et al., Cell 172:1122-1131 (2018)",
+        population="children aged 1 to 5, one hospital in Guangzhou, frontal films",
+        not_meant_for=(
+            "adults: it was trained on children aged one to five",
+            "other hospitals: all its films come from one, and a model usually loses accuracy elsewhere",
+        ),
         examples=tuple(sorted(examples, key=lambda e: e.path)),
     )
 
@@ -114,14 +120,8 @@ def _films_of(folder: Path) -> list[Example]:
     return films
 
 
-def _with_absent_splits(
-    found: dict[Split, list[Example]], *, val_fraction: float, test_fraction: float, seed: int
-) -> list[Example]:
-    dealt = split_by_patient(
-        found["train"],
-        val_fraction=0.0 if "val" in found else val_fraction,
-        test_fraction=0.0 if "test" in found else test_fraction,
-        seed=seed,
-    )
-    kept = [e for name, films in found.items() if name != "train" for e in films]
-    return [*dealt, *kept]
+DATASET = Kind(
+    name="chest_xray",
+    about="Kermany's children: train/ val/ test/, each with NORMAL/ and PNEUMONIA/",
+    load=load,
+)

@@ -35,7 +35,7 @@ def _dataset(folder: Path, *, mixed: tuple[int, ...] = MIXED, films: int = 8) ->
                 # One child is in every look, as in the real set.
                 patient = "everywhere" if (label, number) == (1, 0) else path.stem
                 examples.append(Example(path=path, label=label, patient=patient))
-    return Dataset(name="looks", source="", licence="", citation="", examples=tuple(examples))
+    return Dataset(name="looks", source="", licence="", citation="", population="", examples=tuple(examples))
 
 
 def _look(example: Example) -> int:

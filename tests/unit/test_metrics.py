@@ -95,3 +95,10 @@ def test_robust_threshold_looks_at_every_condition() -> None:
         pytest.approx(0.65, abs=0.05),
     )
     assert 0.6 < robust_threshold(labels, [shifted]) <= 0.7
+
+
+def test_robust_threshold_counts_films_and_not_classes() -> None:
+    labels = np.array([0, 1, 1, 1, 1])
+    scores = np.array([0.5, 0.3, 0.4, 0.8, 0.9])
+    # At 0.3 one of five is wrong, at 0.6 two are, though the mean over the classes is higher there.
+    assert robust_threshold(labels, [scores]) < 0.31

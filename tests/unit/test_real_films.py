@@ -1,6 +1,5 @@
 """Real films, where the environment variable PNEUMOSCOPE_DATA names the folder that holds them."""
 
-import os
 from pathlib import Path
 
 import cv2
@@ -10,19 +9,13 @@ from numpy.testing import assert_allclose
 from pydicom import dcmread
 
 from model.images import read_radiograph
+from tests.real_data import DATA, needs_data
 
-DATA = os.environ.get("PNEUMOSCOPE_DATA", "")
-pytestmark = [
-    pytest.mark.data,
-    pytest.mark.skipif(
-        not DATA,
-        reason="REAL FILMS NOT TESTED: set PNEUMOSCOPE_DATA to the folder that holds chest_xray/ and rsna/",
-    ),
-]
+pytestmark = [pytest.mark.data, needs_data]
 
 
 def found(pattern: str, *, at_least: int) -> list[Path]:
-    files = sorted(Path(DATA).glob(pattern))
+    files = sorted(DATA.glob(pattern))
     if len(files) < at_least:
         pytest.fail(f"PNEUMOSCOPE_DATA has {len(files)} files {pattern}, expected at least {at_least}")
     return files

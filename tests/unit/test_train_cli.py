@@ -99,7 +99,7 @@ def test_bad_arguments_end_with_2_and_a_sentence(
         (["--weights", "nowhere.h5"], "There is no weight file nowhere.h5; give a file, 'imagenet' or 'random'."),
         (["--limit", "1"], "split holds no"),
         (["--val-fraction", "0.9"], "Validation and test shares are 0.9 and 0.1"),
-        (["--val-fraction", "0"], "The val split holds no NORMAL film"),
+        (["--val-fraction", "0"], "The val split holds no normal film"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_anything_is_made(

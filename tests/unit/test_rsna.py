@@ -1,0 +1,163 @@
+"""The challenge's tables and films: rows joined, classes and boxes kept, and every disagreement named."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model.datasets import REGISTRY, Box
+from model.datasets.rsna import CLASSES, IMAGES, LABELS, NEITHER, NORMAL, OPACITY, load
+from model.errors import DatasetError
+from tests.real_data import DATA, needs_data
+
+SHARES = {"val_fraction": 0.2, "test_fraction": 0.2}
+
+
+def _write(
+    root: Path,
+    *,
+    labels: Callable[[str], str] = lambda text: text,
+    classes: Callable[[str], str] = lambda text: text,
+    films: int = 10,
+) -> Path:
+    """Ten patients of each class, those with opacity with two boxes each; films are named but never opened here."""
+    rows, kinds = ["patientId,x,y,width,height,Target"], ["patientId,class"]
+    (root / IMAGES).mkdir(parents=True)
+    for k in range(10):
+        rows += [f"o{k},10.0,20.0,{100 + k},200.0,1", f"o{k},500,600,70,80,1", f"n{k},,,,,0", f"b{k},,,,,0"]
+        kinds += [f"o{k},{OPACITY}", f"o{k},{OPACITY}", f"n{k},{NORMAL}", f"b{k},{NEITHER}"]
+        for letter in "onb" if k < films else "":
+            (root / IMAGES / f"{letter}{k}.dcm").write_bytes(b"film")
+    (root / LABELS).write_text(labels("\n".join(rows) + "\n"))
+    (root / CLASSES).write_text(classes("\n".join(kinds) + "\n"))
+    return root
+
+
+def test_rows_of_one_patient_are_one_example_with_its_boxes(tmp_path: Path) -> None:
+    dataset = load(_write(tmp_path), **SHARES)
+    assert dataset.labelled == {OPACITY: 10, NORMAL: 10, NEITHER: 10}
+    assert len(dataset.examples) == 20 and dataset.missing == () and dataset.notes == ()
+    by_patient = {e.patient: e for e in dataset.examples}
+    assert by_patient["o3"].boxes == (
+        Box(x=10, y=20, width=103, height=200),
+        Box(x=500, y=600, width=70, height=80),
+    )
+    assert by_patient["o3"].label == 1 and by_patient["o3"].attributes["class"] == OPACITY
+    assert by_patient["n3"].label == 0 and by_patient["n3"].boxes == ()
+    assert by_patient["n3"].path == tmp_path / IMAGES / "n3.dcm"
+    assert {s: c["films"] for s, c in dataset.counts().items()} == {"train": 12, "val": 4, "test": 4}
+
+
+def test_negatives_may_be_everything_without_opacity(tmp_path: Path) -> None:
+    dataset = load(_write(tmp_path), negatives="all", **SHARES)
+    assert len(dataset.examples) == 30
+    assert {e.patient[0] for e in dataset.examples if e.label == 0} == {"n", "b"}
+    assert "everything without opacity" in dataset.population
+    assert "normal only" in load(tmp_path, **SHARES).population
+
+
+def test_missing_and_unlabelled_films_are_counted_and_named(tmp_path: Path) -> None:
+    _write(tmp_path, films=8)
+    (tmp_path / IMAGES / "stranger.dcm").write_bytes(b"film")
+    dataset = load(tmp_path, **SHARES)
+    assert dataset.missing == ("n8", "n9", "o8", "o9")
+    assert dataset.notes == (
+        "4 of 20 labelled films are not there: n8, n9, o8, ...",
+        "1 film(s) have no label and are left out: stranger",
+    )
+    assert dataset.labelled[OPACITY] == 10, "the lists count, whether the film is there or not"
+    for film in (tmp_path / IMAGES).iterdir():
+        film.unlink()
+    with pytest.raises(DatasetError, match=r"None of the 20 labelled films was found; expected stage_2_train_images"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["all in one", "images only", "one inside a folder"])
+def test_images_may_stay_in_the_zip(tmp_path: Path, how: str) -> None:
+    plain = _write(tmp_path / "plain")
+    place = tmp_path / "zipped"
+    place.mkdir()
+    with zipfile.ZipFile(place / (f"{IMAGES}.zip" if how == "images only" else "challenge.zip"), "w") as file:
+        for film in sorted((plain / IMAGES).iterdir()):
+            file.write(film, film.name if how == "images only" else f"{IMAGES}/{film.name}")
+        for table in (LABELS, CLASSES):
+            if how == "images only":
+                (place / table).write_text((plain / table).read_text())
+            else:
+                file.write(plain / table, table)
+    there, here = load(place / "challenge.zip" if how == "all in one" else place, **SHARES), load(plain, **SHARES)
+    assert [(e.patient, e.label, e.split, e.boxes) for e in there.examples] == [
+        (e.patient, e.label, e.split, e.boxes) for e in here.examples
+    ]
+    assert there.fingerprint() != here.fingerprint(), "the archive's checksums are part of it"
+    assert there.fingerprint() == load(place, **SHARES).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "sentence"),
+    [
+        (lambda t: t.replace("Target", "target"), None, "has no column Target; its first line says: patientId, x"),
+        (None, lambda t: t.replace("class\n", "kind\n", 1), "has no column class"),
+        (lambda t: t.replace("n3,,,,,0", "n3,,,,,2"), None, "says Target '2' for n3; expected 0 or 1"),
+        (lambda t: t + "o3,,,,,0\n", None, r"says both 0 and 1 for 1 patient\(s\) \(o3\)"),
+        (None, lambda t: t + f"o3,{NORMAL}\n", r"disagree about 1 patient\(s\) \(o3\)"),
+        (None, lambda t: t.replace(f"n3,{NORMAL}", f"n3,{OPACITY}"), r"disagree about 1 patient\(s\) \(n3\)"),
+        (None, lambda t: t.replace(f"n3,{NORMAL}\n", ""), r"1 patient\(s\) of .* have no class in .* \(n3\)"),
+        (None, lambda t: t.replace(NEITHER, "Healthy"), "says class 'Healthy' for b0; expected Lung Opacity, Normal"),
+        (lambda t: t.replace("o2,10.0", "o2,wide"), None, "has a box for o2 that is no four numbers: wide, 20.0"),
+        (lambda t: t.replace("o2,10.0", "o2,"), None, "has a box for o2 that is no four numbers"),
+        (lambda t: t + "o9,1,2\n", None, r"line 42, has 3 fields, but its first line 6"),
+        (lambda t: t.split("\n")[0], None, "holds no rows"),
+        (lambda t: "", None, "has no column patientId and no column x.*says: nothing"),
+    ],
+)
+def test_tables_that_make_no_sense_are_refused(
+    tmp_path: Path, labels: Callable[[str], str] | None, classes: Callable[[str], str] | None, sentence: str
+) -> None:
+    same: Callable[[str], str] = lambda text: text  # noqa: E731
+    _write(tmp_path, labels=labels or same, classes=classes or same)
+    with pytest.raises(DatasetError, match=sentence):
+        load(tmp_path, **SHARES)
+
+
+def test_boxes_outside_the_film_are_cut_and_counted(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        labels=lambda t: (
+            t.replace("o1,10.0,20.0,101", "o1,-10,900,50")
+            .replace("o2,500,600,70,80", "o2,2000,600,70,80")
+            .replace("o4,500,600,70,80", "o4,10.0,20.0,104,200.0")
+        ),
+    )
+    dataset = load(tmp_path, **SHARES)
+    boxes = {e.patient: e.boxes for e in dataset.examples}
+    assert boxes["o1"][0] == Box(x=0, y=900, width=40, height=124)
+    assert boxes["o2"] == (Box(x=10, y=20, width=102, height=200),), "a box without a part on the film is dropped"
+    assert boxes["o4"] == (Box(x=10, y=20, width=104, height=200),), "the same box twice is one"
+    assert dataset.notes == ("2 box(es) reach outside their film and were cut: o1, o2",)
+
+
+def test_the_registry_offers_it_with_its_option() -> None:
+    kind = REGISTRY["rsna"]
+    assert kind.load is load
+    assert kind.checked({}) == {"negatives": "normal"} and kind.checked({"negatives": "all"}) == {"negatives": "all"}
+    with pytest.raises(DatasetError, match="--negatives is 'some'; choose one of normal, all"):
+        kind.checked({"negatives": "some"})
+    with pytest.raises(DatasetError, match="rsna has no option --uncertain; it has --negatives"):
+        kind.checked({"uncertain": "zero"})
+
+
+@pytest.mark.data
+@needs_data
+def test_the_real_tables_give_the_published_counts() -> None:
+    dataset = load(DATA / "rsna", negatives="all")
+    assert dataset.labelled == {OPACITY: 6012, NORMAL: 8851, NEITHER: 11821}
+    assert len(dataset.missing) == 26684 - 5 and len(dataset.examples) == 5
+    by_patient = {e.patient: e for e in dataset.examples}
+    assert by_patient["00436515-870c-4b36-a041-de91049b9ab4"].boxes == (
+        Box(x=264, y=152, width=213, height=379),
+        Box(x=562, y=152, width=256, height=453),
+    )
