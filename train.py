@@ -37,7 +37,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from model.augment import PRESETS
 from model.datasets import REGISTRY
-from model.errors import PneumoscopeError
+from model.errors import DatasetError, PneumoscopeError
 from model.planning import start_run, train_more
 from model.runs import BEST, Run
 from model.settings import TrainingConfig
@@ -139,12 +139,25 @@ def _stages(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def _config(options: argparse.Namespace) -> TrainingConfig:
-    values = {f.name: getattr(options, f.name) for f in fields(TrainingConfig) if f.name not in ("more", "options")}
+    values = {
+        f.name: getattr(options, f.name)
+        for f in fields(TrainingConfig)
+        if f.name not in ("more", "options", "without")
+    }
     values["options"] = {name: getattr(options, name) for name in _DATA_OPTIONS if getattr(options, name) is not None}
+    if options.without:
+        values["without"] = _names_in(options.without)
     values["data_dir"] = str(options.data_dir.expanduser().resolve())
     if options.start:
         values["start"] = str(Path(options.start).expanduser().resolve())
     return TrainingConfig(**values)
+
+
+def _names_in(file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(line for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The list of films to leave out, {file}, cannot be read ({error}).") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -187,6 +200,12 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", choices=option.choices or None, help=f"{takers}: {option.about} (default: {option.default})"
         )
+    parser.add_argument(
+        "--without",
+        type=Path,
+        metavar="LIST",
+        help="leave these films out, see python -m model.datasets inspect --drop",
+    )
     add("--val-fraction", "share of films for a validation split made here")
     add("--test-fraction", "share of films for a test split made here")
     add("--limit", "use at most this many films of each split, 0 for all")

@@ -90,7 +90,7 @@ def read_films(
             film = example.loader.read(example.path)
         except (ImageError, OSError) as error:
             return str(error)
-        return np.rint(to_grid(film.pixels) * 255).astype(np.uint8), _facts(film)
+        return np.rint(to_grid(film.pixels) * 255).astype(np.uint8), facts_of(film)
 
     grids = np.empty((len(examples), INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
     kept: list[Example] = []
@@ -112,7 +112,8 @@ def read_films(
     return Films(grids=grids[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable))
 
 
-def _facts(film: Radiograph) -> dict[str, str]:
+def facts_of(film: Radiograph) -> dict[str, str]:
+    """Return what a film's own file says about "age" (years), "sex" and "view", as an example's attributes."""
     told = {name: str(film.metadata[shown]) for name, shown in _FACTS.items() if shown in film.metadata}
     if "age" in told:
         told["age"] = told["age"].removesuffix("s").removesuffix(" year")

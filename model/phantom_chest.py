@@ -53,9 +53,9 @@ class Chest:
         rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / side
         self._x, self._y = columns, rows
         self._middle = 0.5 + rng.uniform(-0.015, 0.015)
-        self._wide = rng.uniform(0.93, 1.05)
-        self._top = rng.uniform(-0.02, 0.03)
-        self._low = rng.uniform(-0.03, 0.04)
+        self._wide = rng.uniform(0.86, 1.07)
+        self._top = rng.uniform(-0.035, 0.04)
+        self._low = rng.uniform(-0.07, 0.05)
         self._thickness = rng.uniform(0.85, 1.2)
         self._halves = tuple(self._lung(rng, sign) for sign in (-1, 1))
         self.lungs: Mask = np.logical_or(*self._halves)
@@ -79,7 +79,7 @@ class Chest:
         outline = [(across, down + self._top) for across, down in _APEX]
         outline += [*_FLANK, *((across, down + base) for across, down in _DIAPHRAGM)]
         outline += [*_MIDDLE[:-1], (_MIDDLE[-1][0], _MIDDLE[-1][1] + self._top)]
-        return filled(self._at(outline, sign) + rng.normal(0, 0.006, (len(outline), 2)), side=self._side)
+        return filled(self._at(outline, sign) + rng.normal(0, 0.008, (len(outline), 2)), side=self._side)
 
     def _body(self) -> Map:
         half = np.interp(self._y[:, 0] - self._top, _BODY_HEIGHTS, _BODY_HALF_WIDTHS) * self._wide
@@ -93,7 +93,7 @@ class Chest:
         return softened(17 * np.sqrt(np.clip(1 - (1 - rise) ** 2, 0, 1)), 0.005)
 
     def _heart(self) -> Map:
-        size = self._rng.uniform(0.9, 1.12)
+        size = self._rng.uniform(0.85, 1.22)
         heart = [(a, d, w * size, h * size, turn, length) for a, d, w, h, turn, length in _HEART]
         depth = np.zeros_like(self._x)
         for across, down, wide, high, turn, length in (*heart, *_GREAT_VESSELS):

@@ -12,6 +12,8 @@ import numpy as np
 from model.cache import atomic_path
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
+from model.datasets.tables import shortened
+from model.duplicates import name_in
 from model.errors import DatasetError, RunError
 from model.fitting import LOOKS_LOSS
 from model.look_split import split_by_look
@@ -34,6 +36,8 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         dataset = split_by_look(
             dataset, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.seed
         )
+    if config.without:
+        dataset = _without(dataset, config)
     if not config.limit:
         return dataset
     rng = np.random.default_rng(config.seed)
@@ -44,6 +48,19 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         kept += [films[k] for k in chosen]
     check_splits(kept, needed=("train", "val"))
     return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
+
+
+def _without(dataset: Dataset, config: TrainingConfig) -> Dataset:
+    names, root = set(config.without), Path(config.data_dir)
+    kept = tuple(e for e in dataset.examples if name_in(root, e) not in names)
+    unknown = names - {name_in(root, e) for e in dataset.examples}
+    if unknown:
+        raise DatasetError(
+            f"{len(unknown)} of the {len(names)} films to leave out are not in this data set and split "
+            f"({shortened(sorted(unknown))}); make the list anew with python -m model.datasets inspect --drop."
+        )
+    check_splits(kept, needed=("train", "val"))
+    return replace(dataset, examples=kept, left_out=dataset.left_out + len(names))
 
 
 def start_run(folder: Path, config: TrainingConfig) -> Run:

@@ -70,6 +70,8 @@ class TrainingConfig:
         What the data set offers besides, see `model.datasets.kinds.Kind`.
     split : str
         "official" or "patient", see `model.datasets.kinds.Kind`; "look", see `model.look_split`.
+    without : tuple of str
+        Films to leave out, by their path in `data_dir`, as ``python -m model.datasets inspect --drop`` names them.
     val_fraction, test_fraction : float
         Shares of a split made here.
     limit : int
@@ -110,6 +112,7 @@ class TrainingConfig:
     data_dir: str
     options: Mapping[str, str] = field(default_factory=dict)
     split: str = "official"
+    without: tuple[str, ...] = ()
     val_fraction: float = 0.10
     test_fraction: float = 0.15
     limit: int = 0
@@ -143,6 +146,7 @@ class TrainingConfig:
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
         values["stages"] = _stages(values["stages"])
+        values["without"] = tuple(values.get("without", ()))
         values["more"] = tuple(
             Round(
                 stages=_stages(r["stages"]),

@@ -13,6 +13,8 @@ from model.datasets.splits import check_splits, split_by_patient
 def _registered() -> dict[str, Kind]:
     found = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
         kind = getattr(importlib.import_module(f"{__name__}.{module.name}"), "DATASET", None)
         if isinstance(kind, Kind):
             found[kind.name] = kind

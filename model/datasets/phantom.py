@@ -103,7 +103,8 @@ def load(
         source=f"synthetic chests drawn by this program ({VERSION})",
         licence="that of this program",
         citation="none: the films are of nobody",
-        population="nobody: synthetic chests" + (f" with a planted shortcut, p = {p:g}" if p is not None else ""),
+        population="synthetic chests, films of nobody"
+        + (f" with a planted shortcut, p = {p:g}" if p is not None else ""),
         not_meant_for=("real films of any kind: it was trained on drawings",),
         examples=tuple(sorted((_finished(e, p) for e in dealt), key=lambda e: e.path)),
         labelled={"normal": count - count // 2, "pneumonia": count // 2},
