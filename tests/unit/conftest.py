@@ -1,8 +1,8 @@
-"""One tiny training run from beginning to end, shared by all who compare with it."""
+"""What several tests share: one tiny training run from beginning to end, and a web server that can misbehave."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model.runs import Run
 from model.smoke import write_smoke_films
+from tests.local_server import LocalServer, start
 from tests.unit.tiny import PATIENTS, SETTINGS, Arrays
 
 
@@ -51,3 +52,13 @@ def uninterrupted(tiny_films: Path, tmp_path_factory: pytest.TempPathFactory) ->
         patch.setattr(Run, "save_state", save_state)
         assert train(recorded.run)
     return recorded
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """Return a web server on this machine, without pages yet."""
+    state = LocalServer()
+    running = start(state)
+    yield state
+    running.shutdown()
+    running.server_close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.datasets import REGISTRY, SPLITS, Dataset, Example, check_splits, split_by_patient
+from model.datasets import REGISTRY, SPLITS, Dataset, Example, Kind, check_splits, split_by_patient
 from model.datasets.chest_xray import load, patient_of
 from model.errors import DatasetError
 
@@ -253,3 +253,21 @@ def test_the_fingerprint_sees_patients_and_splits_but_not_the_place(tmp_path: Pa
     assert prints == dataset(there).fingerprint()
     assert prints != dataset(here, patient="b").fingerprint()
     assert prints != dataset(here, split="val").fingerprint()
+
+
+def test_the_readme_shows_a_data_set_that_works(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = text.split("```python\n", maxsplit=1)[1].split("```", maxsplit=1)[0]
+    assert len(code.splitlines()) <= 15
+    names: dict[str, object] = {}
+    exec(code, names)
+    for k in range(40):
+        film = tmp_path / ("sick" if k % 2 else "healthy") / f"{2 * (k // 4) + k % 2:04d}-{k}.png"
+        film.parent.mkdir(exist_ok=True)
+        film.write_bytes(b"film")
+    kind = names["DATASET"]
+    assert isinstance(kind, Kind)
+    dataset = kind.load(tmp_path, split="official", val_fraction=0.2, test_fraction=0.2, seed=0)
+    assert sum(split["films"] for split in dataset.counts().values()) == 40
+    assert len({e.patient for e in dataset.examples}) == 20
+    assert len(dataset.fingerprint()) == 64

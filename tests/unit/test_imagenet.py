@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from model import imagenet
 from model.errors import WeightsError
 from model.imagenet import CONV_LAYERS, Weights, fingerprint, imagenet_weights
 from tests.fake_wheel import onnx_chain, write_wheel
-from tests.local_server import LocalServer, Page, start
+from tests.local_server import LocalServer, Page
 
 TOY_SHAPES = {name: (3 if name == "block1_conv1" else 2, 2) for name in CONV_LAYERS}
 
@@ -48,15 +47,6 @@ def assert_same(received: Weights, expected: Weights) -> None:
         for mine, theirs in zip(received[layer], expected[layer], strict=True):
             assert mine.dtype == np.float32
             np.testing.assert_array_equal(mine, theirs)
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    state = LocalServer()
-    running = start(state)
-    yield state
-    running.shutdown()
-    running.server_close()
 
 
 @pytest.fixture
