@@ -16,9 +16,17 @@ def _film(seed: int = 0, side: int = 224) -> np.ndarray:
     return to_grid(coarse, size=side)
 
 
-def test_shrinking_averages_areas() -> None:
+def test_shrinking_weighs_by_a_triangle() -> None:
     film = np.arange(16, dtype=np.float32).reshape(4, 4) / 16
-    np.testing.assert_allclose(to_grid(film, size=2) * 16, [[2.5, 4.5], [10.5, 12.5]], atol=1e-6)
+    # A pixel of the result is centred between the first two of the film and reaches two to either side: 3, 3 and 1.
+    first = (3 * 0 + 3 * 1 + 1 * 2) / 7
+    expected = [[4 * row + column for column in (first, 3 - first)] for row in (first, 3 - first)]
+    np.testing.assert_allclose(to_grid(film, size=2) * 16, expected, atol=1e-5)
+
+
+def test_enlarging_interpolates_between_centres() -> None:
+    film = np.array([[0.0, 1.0], [0.0, 1.0]], dtype=np.float32)
+    np.testing.assert_allclose(to_grid(film, size=4)[1], [0, 0.25, 0.75, 1], atol=1e-6)
 
 
 def test_a_wide_film_is_squashed_whole() -> None:
@@ -26,8 +34,8 @@ def test_a_wide_film_is_squashed_whole() -> None:
     film[:, 150:] = 1
     grid = to_grid(film)
     assert grid.shape == (224, 224)
-    assert grid[:, :111].max() == 0
-    assert grid[:, 113:].min() == 1
+    assert grid[:, :110].max() == 0
+    assert grid[:, 114:].min() == 1
 
 
 def test_the_input_is_what_the_network_takes() -> None:
