@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -196,9 +197,9 @@ def _apply_by_table(stored: NDArray[Any], rules: DisplayRules) -> NDArray[np.flo
     possible = np.arange(2 ** (8 * code.itemsize), dtype=code).view(stored.dtype)
     extent = (0.0, 1.0)
     if rules.voi is None:
-        occurs = np.bincount(codes.ravel(), minlength=len(possible)) > 0
+        occurs = cv2.calcHist([codes], [0], None, [len(possible)], [0, len(possible)]).ravel() > 0
         extent = _extent(rules.modality(possible[occurs & ~rules.is_padding(possible)].astype(np.float64)))
-    return np.take(rules.brightness(possible, extent), codes)
+    return np.asarray(cv2.LUT(codes, rules.brightness(possible, extent)), dtype=np.float32)
 
 
 def _apply_by_bands(stored: NDArray[Any], rules: DisplayRules) -> NDArray[np.float32]:
