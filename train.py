@@ -148,6 +148,8 @@ def _config(options: argparse.Namespace) -> TrainingConfig:
     if options.without:
         values["without"] = _names_in(options.without)
     values["data_dir"] = str(options.data_dir.expanduser().resolve())
+    if options.cache:
+        values["cache"] = str(Path(options.cache).expanduser().resolve())
     if options.start:
         values["start"] = str(Path(options.start).expanduser().resolve())
     return TrainingConfig(**values)
@@ -206,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help="leave these films out, see python -m model.datasets inspect --drop",
     )
+    add("--cache", "where decoded films are kept; without it, in memory up to 10,000 films", metavar="DIR")
     add("--val-fraction", "share of films for a validation split made here")
     add("--test-fraction", "share of films for a test split made here")
     add("--limit", "use at most this many films of each split, 0 for all")

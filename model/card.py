@@ -26,7 +26,7 @@ from model.card_text import card_page, card_summary
 from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
 from model.datasets import Split, check_splits
 from model.errors import CheckpointError, PneumoscopeError, RunError
-from model.films import Films, read_films
+from model.films import Films, cache_for, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.planning import load_dataset
 from model.preprocess import standardize
@@ -79,7 +79,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     scorer = _Scorer(run, shipped.model)
     dataset = load_dataset(config)
     check_splits(dataset.examples, needed=("val", "test"))
-    val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
+    cache = cache_for(len(dataset.examples), config.cache)
+    val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
 
     threshold = _threshold(scorer, val)
     clean = scorer.scores("test", test, "as it is", _under("as it is"))
@@ -149,7 +150,8 @@ def _on_the_held_out_look(run: Run) -> dict[str, Any]:
         raise RunError(f"{run.folder} was trained with --split {config.split}; give a run with --split look.")
     scorer = _Scorer(run, _trained(run, config)[0])
     dataset = load_dataset(config)
-    val, test = (read_films(dataset.of(split)) for split in ("val", "test"))
+    cache = cache_for(len(dataset.examples), config.cache)
+    val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
     threshold = _threshold(scorer, val)
     return {
         "command": _commands(run),
@@ -249,7 +251,7 @@ def _without_nan(value: Any) -> Any:
 
 def _spread(films: Films, count: int) -> Films:
     chosen = np.linspace(0, len(films) - 1, min(count, len(films))).astype(int)
-    return Films(grids=films.grids[chosen], examples=tuple(films.examples[k] for k in chosen), unreadable=())
+    return films.some(chosen)
 
 
 def _rounding(original: keras.Model, halved: keras.Model, films: Films, *, count: int = 64) -> float:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.cache import cache_dir
 from model.datasets.base import Example
 from model.errors import DatasetError, ImageError
+from model.film_cache import FilmCache, StoredGrids
 from model.images import Radiograph
 from model.preprocess import INPUT_SIZE, to_grid
 
 MAX_UNREADABLE = 0.01
+MOST_IN_MEMORY = 10_000
 
 _FACTS = {"age": "Age", "sex": "Sex", "view": "View position"}
 
@@ -26,8 +30,9 @@ class Films:
 
     Attributes
     ----------
-    grids : ndarray of uint8, shape (n, 224, 224)
-        Gray on the network's grid, not standardized; 8 bit is what the films of public sets hold.
+    grids : ndarray of uint8, shape (n, 224, 224), or StoredGrids
+        Gray on the network's grid, not standardized; 8 bit is what the films of public sets hold. In memory, or in
+        a cache on disk.
     examples : tuple of Example
         The n examples that could be read; a DICOM's age in years ("age"), "sex" and "view" are among their
         attributes, unless the source says something else.
@@ -35,7 +40,7 @@ class Films:
         The files left out, with the sentence that says why.
     """
 
-    grids: NDArray[np.uint8]
+    grids: NDArray[np.uint8] | StoredGrids
     examples: tuple[Example, ...]
     unreadable: tuple[tuple[Path, str], ...]
 
@@ -56,10 +61,15 @@ class Films:
         """Return one film, shape (224, 224), float32 in 0..1."""
         return np.asarray(self.grids[index], dtype=np.float32) / np.float32(255)
 
+    def some(self, chosen: NDArray[np.int64]) -> Films:
+        """Return a part of the films, in the order of `chosen`."""
+        return Films(grids=self.grids[chosen], examples=tuple(self.examples[k] for k in chosen), unreadable=())
+
 
 def read_films(
     examples: Sequence[Example],
     *,
+    cache: FilmCache | None = None,
     threads: int = 4,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Films:
@@ -69,6 +79,9 @@ def read_films(
     ----------
     examples : sequence of Example
         What to read.
+    cache : FilmCache, optional
+        Take from it what it holds, and keep there what it does not; the films then stay on disk. Without one they are
+        decoded anew and kept in memory (50 kB each).
     threads : int
         Decoders at work at the same time.
     progress : callable
@@ -84,23 +97,21 @@ def read_films(
     DatasetError
         If more than 1 % of the files cannot be read.
     """
-
-    def attempt(example: Example) -> tuple[NDArray[np.uint8], dict[str, str]] | str:
-        try:
-            film = example.loader.read(example.path)
-        except (ImageError, OSError) as error:
-            return str(error)
-        return np.rint(to_grid(film.pixels) * 255).astype(np.uint8), facts_of(film)
-
-    grids = np.empty((len(examples), INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
     kept: list[Example] = []
     unreadable: list[tuple[Path, str]] = []
-    with ThreadPoolExecutor(threads) as pool:
-        for done, (example, result) in enumerate(zip(examples, pool.map(attempt, examples), strict=True), start=1):
+    grids = None if cache else np.empty((len(examples), INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
+    numbers = np.empty(len(examples), dtype=np.int64)
+    with _hasty(ThreadPoolExecutor(threads)) as pool:
+        results = pool.map(lambda example: _attempt(example, cache), examples)
+        for done, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
             if isinstance(result, str):
                 unreadable.append((example.path, result))
             else:
-                grids[len(kept)], facts = result
+                where, facts = result
+                if grids is None:
+                    numbers[len(kept)] = where
+                else:
+                    grids[len(kept)] = where
                 kept.append(replace(example, attributes={**facts, **example.attributes}) if facts else example)
             progress(done, len(examples))
     if len(unreadable) > MAX_UNREADABLE * len(examples):
@@ -109,7 +120,54 @@ def read_films(
             f"{len(unreadable)} of {len(examples)} films cannot be read, more than the 1 % that is tolerated "
             f"({shown}); repair or remove them and start again."
         )
-    return Films(grids=grids[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable))
+    if cache:
+        stored = StoredGrids(cache, numbers[: len(kept)])
+        return Films(grids=stored, examples=tuple(kept), unreadable=tuple(unreadable))
+    return Films(grids=np.asarray(grids)[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable))
+
+
+def cache_for(count: int, folder: str = "") -> FilmCache | None:
+    """Return the cache for a data set: the one asked for, or our own for sets too large for memory.
+
+    Parameters
+    ----------
+    count : int
+        Films of the data set; up to 10,000 (half a gigabyte) stay in memory.
+    folder : str
+        Where the cache is wanted, whatever the count; empty for no wish.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be used.
+    """
+    if not folder and count <= MOST_IN_MEMORY:
+        return None
+    return FilmCache(Path(folder) if folder else cache_dir() / "films")
+
+
+@contextmanager
+def _hasty(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """End a pool without doing what is still to do when something went wrong."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _attempt(example: Example, cache: FilmCache | None) -> tuple[NDArray[np.uint8] | int, Mapping[str, str]] | str:
+    try:
+        source = example.loader.source(example.path) if cache else ""
+        number = cache.number_of(source) if cache else None
+        if cache and number is not None:
+            return number, cache.facts(number)
+        film = example.loader.read(example.path)
+    except (ImageError, OSError) as error:
+        return str(error)
+    grid, facts = np.rint(to_grid(film.pixels) * 255).astype(np.uint8), facts_of(film)
+    if cache:
+        return cache.store(source, digest=film.sha256, grid=grid, facts=facts), facts
+    return grid, facts
 
 
 def facts_of(film: Radiograph) -> dict[str, str]:

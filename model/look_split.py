@@ -8,7 +8,7 @@ import numpy as np
 
 from model.datasets import Dataset, check_splits, split_by_patient
 from model.errors import DatasetError
-from model.films import read_films
+from model.films import cache_for, read_films
 from model.looks import look_clusters, look_statistics
 
 _MIN_SHARE = 0.05
@@ -42,7 +42,7 @@ def split_by_look(dataset: Dataset, *, val_fraction: float, test_fraction: float
     DatasetError
         If too many films cannot be read, or no cluster has enough films of both classes.
     """
-    films = read_films(dataset.examples)
+    films = read_films(dataset.examples, cache=cache_for(len(dataset.examples)))
     statistics = np.stack([look_statistics(films.gray(k)) for k in range(len(films))])
     clusters = look_clusters(statistics, seed=seed)
     labels = films.labels

@@ -70,6 +70,8 @@ class TrainingConfig:
         What the data set offers besides, see `model.datasets.kinds.Kind`.
     split : str
         "official" or "patient", see `model.datasets.kinds.Kind`; "look", see `model.look_split`.
+    cache : str
+        Folder for decoded films; empty to keep small sets in memory and large ones in our own cache folder.
     without : tuple of str
         Films to leave out, by their path in `data_dir`, as ``python -m model.datasets inspect --drop`` names them.
     val_fraction, test_fraction : float
@@ -112,6 +114,7 @@ class TrainingConfig:
     data_dir: str
     options: Mapping[str, str] = field(default_factory=dict)
     split: str = "official"
+    cache: str = ""
     without: tuple[str, ...] = ()
     val_fraction: float = 0.10
     test_fraction: float = 0.15

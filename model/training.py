@@ -19,7 +19,7 @@ from model.batches import film_batch
 from model.datasets import Split, check_splits
 from model.errors import DatasetError, RunError
 from model.features import cached_features
-from model.films import Films, read_films
+from model.films import Films, cache_for, read_films
 from model.fitting import LOOKS_LOSS, Batch, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
@@ -75,6 +75,7 @@ class _Training:
 
     def go(self) -> bool:
         config = self.config
+        self.cache = cache_for(len(self.dataset.examples), config.cache)
         self.films = {split: self._read(split) for split in ("train", "val")}
         self.labels = {split: films.labels for split, films in self.films.items()}
         self.overlap = self._overlap() if config.balance == "look" else None
@@ -112,7 +113,7 @@ class _Training:
             def tick(done: int, total: int) -> None:
                 bar.update(done - bar.n)
 
-            films = read_films(examples, progress=tick)
+            films = read_films(examples, cache=self.cache, progress=tick)
         for path, why in films.unreadable:
             tqdm.write(f"left out {path}: {why}")
         check_splits(films.examples, needed=(split,))

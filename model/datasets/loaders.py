@@ -34,6 +34,15 @@ class Loader(Protocol):
             If the film is gone.
         """
 
+    def source(self, path: Path) -> str:
+        """Return the whole place, with a stamp as strict as can be had without reading the film, for a cache.
+
+        Raises
+        ------
+        OSError
+            If the film is gone.
+        """
+
 
 @dataclass(frozen=True)
 class FileLoader:
@@ -46,6 +55,11 @@ class FileLoader:
     def stamp(self, path: Path) -> str:
         """Return the file's size in bytes: another file of the same name and size goes unseen."""
         return str(path.stat().st_size)
+
+    def source(self, path: Path) -> str:
+        """Return path, size and time of change."""
+        found = path.stat()
+        return f"{path.absolute()} {found.st_size} {found.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,10 @@ class ZipLoader:
         if info is None:
             raise FileNotFoundError(f"{path} is no longer in its archive")
         return f"{info.file_size}-{info.CRC:08x}"
+
+    def source(self, path: Path) -> str:
+        """Return path, size and checksum."""
+        return f"{path.absolute()} {self.stamp(path)}"
 
     def _member(self, path: Path) -> str:
         return path.relative_to(self.archive).as_posix()

@@ -49,6 +49,10 @@ class PhantomLoader:
         """Return the version of the drawing."""
         return VERSION
 
+    def source(self, path: Path) -> str:
+        """Return the version of the drawing and the name."""
+        return f"{VERSION} {path.name}"
+
 
 def load(
     folder: Path,

@@ -70,6 +70,11 @@ class ArrayLoader:
         """Return the size of the whole file in bytes."""
         return str(self.file.stat().st_size)
 
+    def source(self, path: Path) -> str:
+        """Return the row, and the file's size and time of change."""
+        found = self.file.stat()
+        return f"{path.absolute()} {found.st_size} {found.st_mtime_ns}"
+
 
 def load(
     folder: Path,
