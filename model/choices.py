@@ -42,6 +42,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "choices.md"
 SIZE = 112
 SEEDS = (0, 1, 2)
 
+_CELLS = (SIZE // 32) ** 2
 _COPIES = 3
 _EPOCHS = 20
 _BATCH = 32
@@ -153,7 +154,7 @@ def disguised(parts: Parts, extract: Callable[[Floats], Floats]) -> Floats:
     parts : Parts
         The films.
     extract : callable
-        From network inputs, shape (b, 112, 112, 1), to block 5's pooled maps.
+        From network inputs, shape (b, 112, 112, 1), to block 5's pooled maps, the cells of each film in one row.
 
     Returns
     -------
@@ -169,8 +170,7 @@ def disguised(parts: Parts, extract: Callable[[Floats], Floats]) -> Floats:
             for k, label in enumerate(parts.films.labels[chosen].tolist())
         ]
         found.append(extract(np.concatenate(inputs)))
-    maps = np.concatenate(found)
-    return maps.reshape(len(members), -1, maps.shape[-1])
+    return np.concatenate(found).reshape(len(members), _CELLS, -1)
 
 
 def measured(
@@ -330,7 +330,6 @@ def _extractor() -> Callable[[Floats], Floats]:
 
 def _features(name: str, films: Films, work: Path, extract: Callable[[Floats], Floats]) -> Floats:
     copies = 1 if name == "none" else _COPIES
-    cells = (SIZE // 32) ** 2
     with tqdm(total=copies * len(films), desc=f"features, {name}", unit="film", mininterval=1) as bar:
 
         def tick(done: int, total: int) -> None:
@@ -341,7 +340,7 @@ def _features(name: str, films: Films, work: Path, extract: Callable[[Floats], F
             films,
             extract,
             copies=copies,
-            width=cells * 512,
+            width=_CELLS * 512,
             size=SIZE,
             how=AUGMENTATIONS[name],
             seed=0,
@@ -349,7 +348,7 @@ def _features(name: str, films: Films, work: Path, extract: Callable[[Floats], F
         )
     if found is None:
         raise DatasetError("The features were not finished; run the command again.")
-    return found.reshape(copies, len(films), cells, 512)
+    return found.reshape(copies, len(films), _CELLS, 512)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,41 @@ class _Patient:
     boxes: list[Box] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The two tables, joined.
+
+    Attributes
+    ----------
+    place : Place
+        Where they lie.
+    patients : Mapping
+        What is known of each patient, by the patient's identifier.
+    classes : Mapping from str to str
+        The source's own class of each patient.
+    clipped : tuple of str
+        The patient of every box that reached outside its film and was cut.
+    """
+
+    place: Place
+    patients: Mapping[str, _Patient]
+    classes: Mapping[str, str]
+    clipped: tuple[str, ...]
+
+
+def joined(folder: Path) -> Tables:
+    """Read both tables and join the rows of each patient.
+
+    Raises
+    ------
+    DatasetError
+        If a table or a column is missing, a row makes no sense, or rows of one patient disagree.
+    """
+    place = find_place(folder, LABELS)
+    patients, clipped = _patients(place)
+    return Tables(place=place, patients=patients, classes=_classes(place, patients), clipped=tuple(clipped))
+
+
 def load(
     folder: Path,
     *,
@@ -72,9 +107,8 @@ def load(
     ----------
     Shih et al. (2019), Radiology: Artificial Intelligence 1(1):e180041, doi:10.1148/ryai.2019180041.
     """
-    place = find_place(folder, LABELS)
-    patients, clipped = _patients(place)
-    classes = _classes(place, patients)
+    tables = joined(folder)
+    place, patients, classes = tables.place, tables.patients, tables.classes
     films, images = _films(place)
     wanted = [p for p in patients if negatives == "all" or classes[p] != NEITHER]
     examples = [
@@ -113,7 +147,7 @@ def load(
         examples=tuple(sorted(dealt, key=lambda e: e.path)),
         labelled=Counter(classes[p] for p in patients),
         missing=missing,
-        notes=_notes(missing, len(wanted), unlabelled, clipped),
+        notes=_notes(missing, len(wanted), unlabelled, tables.clipped),
     )
 
 

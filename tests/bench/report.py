@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 
@@ -17,8 +17,10 @@ from model.checkpoint import SHIPPED, read_card
 from model.runs import git_revision
 
 Rule = Literal["at most", "below", "at least"]
-Bar = Literal["predictor", "keras", "reading", "phase one", "memory"]
-BARS: tuple[Bar, ...] = ("predictor", "keras", "reading", "phase one", "memory")
+Bar = Literal[
+    "predictor", "keras", "reading", "phase one", "memory", "decoding", "plain loop", "cache", "tables", "pass"
+]
+BARS: tuple[Bar, ...] = get_args(Bar)
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow", "pydicom", "streamlit", "playwright")
 _VECTOR_FLAGS = ("avx512f", "avx2", "avx", "sse4_2", "asimd")
@@ -40,6 +42,8 @@ class Measurement:
         What the figure has to be.
     percent : bool
         Whether ratio and limit are written as percentages.
+    unit : str
+        What figure and limit are counted in where they are no ratio.
     numbers : str
         The absolute numbers behind the ratio.
     """
@@ -50,6 +54,7 @@ class Measurement:
     rule: Rule
     limit: float
     percent: bool = False
+    unit: str = ""
     numbers: str
 
     @property
@@ -70,7 +75,9 @@ class Measurement:
         return f"{self.rule} {self.shown(self.limit)}"
 
     def shown(self, ratio: float) -> str:
-        """Write a ratio of this measurement."""
+        """Write a figure of this measurement."""
+        if self.unit:
+            return f"{ratio:,.0f} {self.unit}" if ratio >= 100 else f"{ratio:.3g} {self.unit}"
         if self.percent:
             return f"{100 * ratio:.1f} %"
         return f"{ratio:,.0f} ×" if ratio >= 100 else f"{ratio:.3f} ×"
