@@ -29,10 +29,11 @@ from model.datasets import REGISTRY, Example, split_by_patient
 from model.errors import DatasetError, PneumoscopeError
 from model.features import cached_features
 from model.films import Films, read_films
-from model.fitting import Batch, Epoch, Fitter, Phase
+from model.fitting import Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import at_threshold, auroc
+from model.pipeline import Batch
 from model.preprocess import VERSION
 from model.runs import Run
 from model.sampling import Balance, class_weights, epoch_order

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.errors import RunError
+from model.pipeline import Batch, batches
 from model.runs import Run
 
-Batch = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
 Arrays = dict[str, NDArray[Any]]
 
 LOOKS_LOSS = "val_looks_loss"
@@ -185,27 +185,23 @@ class Fitter:
         total = sum(e.steps for e in self.phase.epochs)
         self._save()
         saved = time.monotonic()
-        with ThreadPoolExecutor(1) as maker:
-            while self.progress.epoch < len(self.phase.epochs):
-                epoch = self.phase.epochs[self.progress.epoch]
-                upcoming = maker.submit(self.phase.batch, epoch, self.progress.step)
-                with self._bar(epoch) as bar:
-                    while self.progress.step < epoch.steps:
-                        if self.stop():
-                            self._save()
-                            return False
-                        batch = upcoming.result()
-                        if self.progress.step + 1 < epoch.steps:
-                            upcoming = maker.submit(self.phase.batch, epoch, self.progress.step + 1)
-                        loss = self._one_step(batch, epoch, total)
-                        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-                        bar.update()
-                        if time.monotonic() - saved > self.save_seconds:
-                            self._save()
-                            saved = time.monotonic()
-                self._end_epoch(epoch)
-                self._save()
-                saved = time.monotonic()
+        while self.progress.epoch < len(self.phase.epochs):
+            epoch = self.phase.epochs[self.progress.epoch]
+            make = partial(self.phase.batch, epoch)
+            with self._bar(epoch) as bar:
+                for batch in batches(make, first=self.progress.step, end=epoch.steps):
+                    if self.stop():
+                        self._save()
+                        return False
+                    loss = self._one_step(batch, epoch, total)
+                    bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                    bar.update()
+                    if time.monotonic() - saved > self.save_seconds:
+                        self._save()
+                        saved = time.monotonic()
+            self._end_epoch(epoch)
+            self._save()
+            saved = time.monotonic()
         self.progress.finished = True
         self._save()
         return True

@@ -20,10 +20,11 @@ from model.datasets import Split, check_splits
 from model.errors import DatasetError, RunError
 from model.features import cached_features
 from model.films import Films, cache_for, read_films
-from model.fitting import LOOKS_LOSS, Batch, Epoch, Fitter, Phase
+from model.fitting import LOOKS_LOSS, Epoch, Fitter, Phase
 from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
+from model.pipeline import Batch, batches
 from model.planning import complete_beginning, load_dataset
 from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
@@ -236,15 +237,24 @@ class _Training:
             return films, self.labels["train"][chosen], weights[chosen]
 
         def judged(size: int, condition: str) -> dict[str, float]:
-            films = self.films["val"]
-            logits = []
-            title = f"validating, {condition}"
-            for k in tqdm(range(0, len(films), 16), desc=title, unit="batch", mininterval=0.5, leave=False):
-                chosen = np.arange(k, min(k + 16, len(films)))
+            films, labels = self.films["val"], self.labels["val"]
+
+            def part(step: int) -> Batch:
+                chosen = np.arange(16 * step, min(16 * (step + 1), len(films)))
                 none, seeds = [None] * len(chosen), [(0,)] * len(chosen)
                 inputs = film_batch(films, chosen, size=size, hows=none, seeds=seeds, condition=condition)
-                logits.append(predict(tf.constant(inputs)).numpy())
-            return _scores(np.concatenate(logits), self.labels["val"])
+                return inputs, labels[chosen], np.ones(len(chosen), np.float32)
+
+            count = -(-len(films) // 16)
+            parts = tqdm(
+                batches(part, first=0, end=count),
+                total=count,
+                desc=f"validating, {condition}",
+                unit="batch",
+                mininterval=0.5,
+                leave=False,
+            )
+            return _scores(np.concatenate([predict(tf.constant(inputs)).numpy() for inputs, _, _ in parts]), labels)
 
         def validate(epoch: Epoch) -> dict[str, float]:
             found = [judged(epoch.size, condition) for condition in LOOKS]
