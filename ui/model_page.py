@@ -30,11 +30,15 @@ _HEADINGS = {
     **dict.fromkeys(_LIMITS, "Whom it is not for"),
     **dict.fromkeys(("test", "metrics", "results", "performance"), "On films it never saw"),
     **dict.fromkeys(("stress", "stress_tests"), "What throws it off"),
-    "look_split": "On a look it never saw",
+    "look_split": "Another network, on a look it never saw",
     "intended_use": "What it is for",
     "data": "What it learned from",
     "splits": "How the films were divided",
     "training": "How it was trained",
+}
+_LEADS = {
+    "look_split": "The films were sorted by how they look, and one whole look was kept away from another network, "
+    "which was trained by the command below. What it loses there is what a network like this one owes to looks.",
 }
 _MISSING = (
     "The model card is not here yet: model/pretrained/card.json is missing or unreadable. "
@@ -73,7 +77,8 @@ def _show_card(card: dict[str, Any]) -> None:
     for key, content in sections(card):
         kind = "pn-limits" if key in _LIMITS else "pn-plain"
         heading = f"<h2>{escape(_HEADINGS.get(key, label(key)))}</h2>"
-        st.html(f'<section class="pn-card-section {kind}">{heading}{section_html(content)}</section>')
+        lead = f"<p>{escape(_LEADS[key])}</p>" if key in _LEADS else ""
+        st.html(f'<section class="pn-card-section {kind}">{heading}{lead}{section_html(content)}</section>')
     plain = {key: value for key, value in card.items() if not isinstance(value, dict | list)}
     if plain:
         st.html(f'<section class="pn-card-section"><h2>How it was made</h2>{section_html(plain)}</section>')

@@ -25,6 +25,7 @@ CARD: dict[str, Any] = {
         "auroc": {"value": 0.9981, "low": 0.9962, "high": 0.9993},
         "accuracy": {"value": 0.982, "ci95": [0.971, 0.99]},
     },
+    "look_split": {"command": "python train.py --split look", "train": 3332},
     "not_for": ["adults", "any clinical use"],
 }
 
@@ -50,6 +51,8 @@ def test_card_is_shown_with_intervals_limits_first_and_nothing_lost(
     assert "<code>python train.py --data-dir &lt;DIR&gt;<br>python train.py --resume RUN</code>" in said
     assert "Pneumoscope &lt;VGG16&gt;" in said and "<VGG16>" not in said
     assert said.index("any clinical use") < said.index("0.998") < said.index("gamma 0.7") < said.index("5,190")
+    other = said.index("kept away from another network")
+    assert said.index("Another network, on a look it never saw") < other < said.index("3,332")
     assert "not for clinical use" in said
     assert network.calls == []
 
