@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from model.devices import shares
 from model.errors import RunError
 from model.pipeline import Batch, batches
 from model.runs import Run
@@ -25,6 +26,7 @@ from model.runs import Run
 Arrays = dict[str, NDArray[Any]]
 
 LOOKS_LOSS = "val_looks_loss"
+_LARGEST_NORM = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def learning_rate_at(step: int, *, total: int, peak: float, warmup: float, floor
 
 
 class Fitter:
-    """Train one phase of a run, from wherever it stands.
+    """Train one phase of a run, from wherever it stands, on the devices of the strategy whose scope it is made in.
 
     Parameters
     ----------
@@ -145,17 +147,21 @@ class Fitter:
         self.run, self.model, self.phase, self.seed = run, model, phase, seed
         self.save_seconds, self.stop = save_seconds, stop
         self.progress = Progress(phase=phase.number, best_loss=phase.best_loss, best_size=phase.best_size)
+        self.strategy = tf.distribute.get_strategy()
         self.trained = list(phase.network.trainable_variables)
-        self.averages = [tf.Variable(v.value, trainable=False) for v in self.trained]
-        self.optimizer = keras.optimizers.AdamW(
-            learning_rate=phase.learning_rate, weight_decay=phase.weight_decay, global_clipnorm=1.0
-        )
+        self.averages = [
+            tf.Variable(v.numpy(), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+            for v in self.trained
+        ]
+        self.optimizer = keras.optimizers.AdamW(learning_rate=phase.learning_rate, weight_decay=phase.weight_decay)
         self.optimizer.exclude_from_weight_decay(var_names=["bias"])
         self.optimizer.build(self.trained)
         self._dropout = [
-            layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout)
+            layer.seed_generator.state
+            for layer in model.layers
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
         ]
-        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._step = tf.function(self._shared_step, reduce_retracing=True)
 
     def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
         """Take up a saved state of this phase."""
@@ -216,7 +222,7 @@ class Fitter:
         )
 
     def _one_step(self, batch: Batch, epoch: Epoch, total: int) -> float:
-        inputs, labels, weights = batch
+        labels = batch[1]
         rate = learning_rate_at(
             self.progress.total,
             total=total,
@@ -229,7 +235,7 @@ class Fitter:
         self.optimizer.learning_rate.assign(rate)
         decay = min(self.phase.averaging, (1 + self.progress.total) / (10 + self.progress.total))
         loss, correct = self._step(
-            tf.constant(inputs), tf.constant(labels), tf.constant(weights), tf.constant(decay, tf.float32)
+            *self._distributed(batch), tf.constant(len(labels), tf.float32), tf.constant(decay, tf.float32)
         )
         if not np.isfinite(float(loss)):
             raise RunError(
@@ -253,20 +259,40 @@ class Fitter:
         )
         return float(loss)
 
+    def _distributed(self, batch: Batch) -> list[Any]:
+        parts = shares(len(batch[1]), self.strategy.num_replicas_in_sync)
+        if len(parts) == 1:
+            return [tf.constant(values) for values in batch]
+        distribute = self.strategy.experimental_distribute_values_from_function
+        return [
+            distribute(lambda context, values=values: tf.constant(values[parts[context.replica_id_in_sync_group]]))
+            for values in batch
+        ]
+
+    def _shared_step(
+        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, count: tf.Tensor, decay: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, correct = self.strategy.run(self._train_step, args=(inputs, labels, weights, count, decay))
+        add = tf.distribute.ReduceOp.SUM
+        return self.strategy.reduce(add, loss, axis=None), self.strategy.reduce(add, correct, axis=None)
+
     def _train_step(
-        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, decay: tf.Tensor
+        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, count: tf.Tensor, decay: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = self.phase.network(inputs, training=True)
             targets = tf.one_hot(labels, 2) * (1 - self.phase.smoothing) + self.phase.smoothing / 2
             losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-            loss = tf.reduce_mean(losses * weights)
+            loss = tf.reduce_sum(losses * weights) / count
         gradients = tape.gradient(loss, [v.value for v in self.trained])
-        self.optimizer.apply(gradients, self.trained)
+        # The sum over all devices is clipped, as one device would clip its own; the optimizer then sums once more.
+        replica = tf.distribute.get_replica_context()
+        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        clipped, _ = tf.clip_by_global_norm(summed, _LARGEST_NORM)
+        self.optimizer.apply([g / replica.num_replicas_in_sync for g in clipped], self.trained)
         for average, variable in zip(self.averages, self.trained, strict=True):
             average.assign(variable.value + decay * (average - variable.value))
-        correct = tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))
-        return loss, correct
+        return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))
 
     def _end_epoch(self, epoch: Epoch) -> None:
         began = time.monotonic()

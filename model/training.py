@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from model.batches import film_batch
 from model.datasets import Split, check_splits
+from model.devices import training_strategy
 from model.errors import DatasetError, RunError
 from model.features import cached_features
 from model.films import Films, cache_for, read_films
@@ -55,7 +56,8 @@ def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
     RunError
         If the folder cannot be written, or another process is training this run.
     """
-    with run.alone():
+    strategy = training_strategy()
+    with run.alone(), strategy.scope():
         return _Training(run, stop).go()
 
 
