@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import train
 from model.datasets import REGISTRY, Box
 from model.datasets.rsna import CLASSES, IMAGES, LABELS, NEITHER, NORMAL, OPACITY, load
 from model.errors import DatasetError
+from model.film_cache import FilmCache
+from model.films import read_films
+from model.runs import Run
 from tests.real_data import DATA, needs_data
+from tests.unit.films import dicom
 
 SHARES = {"val_fraction": 0.2, "test_fraction": 0.2}
 
@@ -148,6 +155,38 @@ def test_the_registry_offers_it_with_its_option() -> None:
         kind.checked({"negatives": "some"})
     with pytest.raises(DatasetError, match="rsna has no option --uncertain; it has --negatives"):
         kind.checked({"uncertain": "zero"})
+
+
+def test_training_on_the_challenge_from_its_dicoms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path, films=8)
+    rng = np.random.default_rng(0)
+    for path in (tmp_path / IMAGES).iterdir():
+        pixels = rng.integers(0, 256, (48, 40), dtype=np.uint8)
+        path.write_bytes(dicom(pixels, PatientAge="045Y", PatientSex="F", ViewPosition="AP", Modality="CR"))
+    tiny = "--weights random --base-width 0.0625 --width 8 --copies 0 --head-epochs 1 --stages 32:1 --batch 8".split()
+    given = ["--dataset", "rsna", "--data-dir", str(tmp_path), "--negatives", "all", "--run", str(tmp_path / "run")]
+    assert train.main([*given, *tiny, "--val-fraction", "0.2", "--cache", str(tmp_path / "cache")]) == 0
+    assert "note: 6 of 30 labelled films are not there: b8, b9, n8, ..." in capsys.readouterr().out
+    run = Run(tmp_path / "run")
+    assert (run.folder / "missing.txt").read_text().split() == ["b8", "b9", "n8", "n9", "o8", "o9"]
+    assert run.config["data"]["labelled"] == {OPACITY: 10, NORMAL: 10, NEITHER: 10}
+    assert [e["read"] for e in run.events() if e["event"] == "films"] == [
+        run.config["data"]["counts"][split]["films"] for split in ("train", "val")
+    ]
+    for film in (tmp_path / IMAGES).iterdir():
+        times = film.stat()
+        film.write_bytes(bytes(times.st_size))
+        os.utime(film, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert train.main(["--resume", str(run.folder), "--more", "32:1"]) == 0, "a second run never opens a DICOM again"
+    seen = load(tmp_path, negatives="all", val_fraction=0.2).of("train")
+    films = read_films(seen, cache=FilmCache(tmp_path / "cache"))
+    assert len(films) == len(seen) > 15
+    for example in films.examples:
+        assert {key: example.attributes[key] for key in ("view", "age", "sex")} == {
+            "view": "AP",
+            "age": "45",
+            "sex": "F",
+        }
 
 
 @pytest.mark.data
