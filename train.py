@@ -214,7 +214,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit", "use at most this many films of each split, 0 for all")
     add("--seed", "fixes everything random")
     add("--weights", "'imagenet', 'random', or a weight file", metavar="SOURCE")
-    add("--start", "a checkpoint's folder to begin phase 2 from, in place of phase 1", metavar="CHECKPOINT")
+    add(
+        "--start",
+        "a checkpoint's folder to go on from: with its own head in phase 2, with another --head or --width in phase 1",
+        metavar="CHECKPOINT",
+    )
     add("--head", "what follows block 5", choices=["average", "flatten"])
     add("--width", "units of the hidden dense layer")
     add("--dropout", "share of hidden units dropped")

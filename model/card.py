@@ -29,7 +29,7 @@ from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.films import Films, cache_for, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
 from model.planning import load_dataset
-from model.preprocess import standardize
+from model.preprocess import INPUT_SIZE, standardize
 from model.runs import BEST, Run
 from model.settings import Round, Stages, TrainingConfig, architecture_of
 from model.stress import CONDITIONS, LOOKS, stressed
@@ -125,6 +125,11 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
 
 
 def _trained(run: Run, config: TrainingConfig) -> tuple[keras.Model, dict[str, Any]]:
+    if config.head == "flatten" and config.first_size != INPUT_SIZE:
+        raise RunError(
+            f"The Flatten head of {run.folder} was trained on films of {config.first_size} px and fits no others, but "
+            f"films are served at {INPUT_SIZE} px; train it with --stages {INPUT_SIZE}:1."
+        )
     arrays, best = run.load_best()
     model = build_classifier(**architecture_of(config), seed=None)
     for variable in model.weights:
@@ -272,10 +277,11 @@ def _own_commands(config: TrainingConfig) -> list[str]:
     defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
     parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
     for name, value in asdict(config).items():
-        if name in ("dataset", "data_dir", "more") or value == getattr(defaults, name):
+        if name in ("dataset", "data_dir", "options", "cache", "more") or value == getattr(defaults, name):
             continue
-        shown = {"start": "CHECKPOINT", "stages": _stages_text(config.stages)}.get(name, str(value))
+        shown = {"start": "CHECKPOINT", "without": "LIST", "stages": _stages_text(config.stages)}.get(name, str(value))
         parts += ["--" + name.replace("_", "-"), shown]
+    parts += [part for name, value in config.options.items() for part in (f"--{name}", value)]
     return [shlex.join(parts), *(_more_command(added, config) for added in config.more)]
 
 

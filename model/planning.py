@@ -83,7 +83,7 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
         {
             **asdict(config),
             "data": dataset.provenance(),
-            **({"started_from": _origin(start)} if start else {}),
+            **({"started_from": _origin(start, config)} if start else {}),
         },
     )
     complete_beginning(run, dataset)
@@ -94,7 +94,7 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
     """Write what a run begins with and does not hold yet, so that a kill between its first files harms nothing.
 
     These are the table of the split, the names of films that are listed but not there, and, where the run starts from
-    a checkpoint, its weights.
+    a checkpoint with the same head, its weights.
 
     Raises
     ------
@@ -103,14 +103,8 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
     RunError
         If it is no longer the one the run was made for, or the folder cannot be written.
     """
-    place = run.config.get("start")
-    if place and not (run.folder / BEST).exists():
-        start = load_checkpoint(Path(place))
-        if start.sha256 != run.config["started_from"]["sha256"]:
-            raise RunError(
-                f"The checkpoint in {place} is not the one {run.folder} was to start from; put that one back, "
-                "or begin a new run."
-            )
+    if starts_whole(run) and not (run.folder / BEST).exists():
+        start = checkpoint_started_from(run)
         best = start.card["training"]["best"]
         known = {key: best[key] for key in ("size", "val_loss", LOOKS_LOSS) if key in best} | {"phase": 1, "epoch": 0}
         run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
@@ -125,12 +119,37 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
             temporary.write_text("\n".join(dataset.missing) + "\n", encoding="utf-8")
 
 
+def starts_whole(run: Run) -> bool:
+    """Tell whether a run starts from a checkpoint with the same head, so that it has no phase 1."""
+    return bool(run.config.get("start")) and run.config["started_from"].get("same_head", True)
+
+
+def checkpoint_started_from(run: Run) -> Checkpoint:
+    """Return the checkpoint a run starts from.
+
+    Raises
+    ------
+    CheckpointError
+        If it is gone or damaged.
+    RunError
+        If it is no longer the one the run was made for.
+    """
+    start = load_checkpoint(Path(run.config["start"]))
+    if start.sha256 != run.config["started_from"]["sha256"]:
+        raise RunError(
+            f"The checkpoint in {run.config['start']} is not the one {run.folder} was to start from; put that one "
+            "back, or begin a new run."
+        )
+    return start
+
+
 def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:
     start = load_checkpoint(Path(config.start))
-    made, asked = start.card["architecture"], architecture_of(config)
+    made, asked = (a.get("base_width", 1.0) for a in (start.card["architecture"], architecture_of(config)))
     if made != asked:
         raise RunError(
-            f"The network in {config.start} was built with {made}, this run asks for {asked}; make them alike."
+            f"The base of the network in {config.start} is {made:g} times as wide as VGG16's, this run asks for "
+            f"{asked:g}; make them alike with --base-width."
         )
     told = start.card.get("training", {}).keys()
     if not ({"data", "command"} <= start.card.keys() and {"best", "epochs", "head_epochs"} <= told):
@@ -145,10 +164,11 @@ def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Check
     return start
 
 
-def _origin(start: Checkpoint) -> dict[str, Any]:
+def _origin(start: Checkpoint, config: TrainingConfig) -> dict[str, Any]:
     training = start.card["training"]
     told = {key: training[key] for key in ("head_epochs", "epochs")}
-    return {"sha256": start.sha256, "command": start.card["command"], **told}
+    same = start.card["architecture"] == architecture_of(config)
+    return {"sha256": start.sha256, "same_head": same, "command": start.card["command"], **told}
 
 
 def train_more(run: Run, stages: Stages, *, rate: float | None = None, augmentation: str | None = None) -> None:

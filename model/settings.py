@@ -105,7 +105,8 @@ class TrainingConfig:
     save_minutes : float
         Longest time between two saved states.
     start : str
-        Folder of a checkpoint whose weights phase 2 begins with, in place of phase 1; empty for none.
+        Folder of a checkpoint to begin from, empty for none: with the same head phase 2 begins with its weights, in
+        place of phase 1; for another head its base stands in for ImageNet's.
     more : tuple of Round
         What was added after the run was finished, see `model.planning.train_more`.
     """
@@ -224,7 +225,7 @@ def check_settings(config: TrainingConfig) -> None:
     if config.weights not in ("imagenet", "random") and not Path(config.weights).is_file():
         raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
     if config.start and not config.stages:
-        raise RunError("A run that starts from a checkpoint has no phase 1, so it needs --stages, such as 224:1.")
+        raise RunError("A run that starts from a checkpoint has to train all layers: give --stages, such as 224:1.")
     if config.weights != "random" and config.base_width != 1:
         raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
     stages = [stage for r in config.rounds for stage in r.stages]

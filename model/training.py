@@ -26,7 +26,7 @@ from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
 from model.pipeline import Batch, batches
-from model.planning import complete_beginning, load_dataset
+from model.planning import checkpoint_started_from, complete_beginning, load_dataset, starts_whole
 from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
@@ -90,7 +90,7 @@ class _Training:
             base_width=config.base_width,
             seed=config.seed,
         )
-        first = 2 if config.start else 1
+        first = 2 if starts_whole(self.run) else 1
         reached = self.saved[1]["progress"]["phase"] if self.saved else first
         if reached == 1:
             if not self.saved:
@@ -134,6 +134,12 @@ class _Training:
         return overlap_weights(statistics, films.labels)
 
     def _initial_weights(self) -> None:
+        if self.config.start:
+            start = {v.path: v for v in checkpoint_started_from(self.run).model.weights}
+            for variable in self.model.weights:
+                if variable.path.startswith("block"):
+                    variable.assign(start[variable.path])
+            return
         if self.config.weights == "random":
             return
         source = None if self.config.weights == "imagenet" else Path(self.config.weights)
@@ -272,7 +278,7 @@ class _Training:
         phase = self._phase(
             number, tuple(epochs), network, batch, validate, rate=course.rate, patience=config.patience
         )
-        if number == 2 and not config.start:
+        if number == 2 and not starts_whole(self.run):
             return phase
         best = self.run.load_best()[1]
         # A best that was chosen before there was a loss over looks cannot be compared.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from model.card import main, make_card, update_readme
+from model.card import _own_commands, main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card, save_checkpoint
 from model.errors import CheckpointError, PneumoscopeError, RunError
@@ -206,13 +207,56 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
 
     for change, said in (
         ({"seed": 5}, "another split, so that films held out here may be among those it has learned"),
-        ({"width": 3}, "was built with .* this run asks for .* make them alike"),
+        ({"base_width": 1 / 8}, "is 0.0625 times as wide as VGG16's, this run asks for 0.125; make them alike"),
         ({"start": str(tmp_path)}, "card.json is missing"),
-        ({"stages": ()}, "has no phase 1, so it needs --stages"),
+        ({"stages": ()}, "has to train all layers: give --stages"),
     ):
         with pytest.raises(PneumoscopeError, match=said):
             start_run(tmp_path / "other", TrainingConfig(**{**vars(config), **change}))
         assert not (tmp_path / "other").exists()
+
+
+def test_another_head_is_trained_on_the_base_of_a_checkpoint(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, out, card = made
+    head = {"head": "flatten", "width": 5}
+    settings = {**SMOKE_SETTINGS, **head, "stages": ((224, 0.5),), "rate": 1e-8, "start": str(out)}
+    config = TrainingConfig(dataset="chest_xray", data_dir=run.config["data_dir"], **settings)
+    later = start_run(tmp_path / "run", config)
+    assert not (later.folder / "best.npz").exists()
+    assert train(later)
+    assert {e["phase"] for e in later.events() if "phase" in e} == {1, 2}
+    arrays, _ = later.load_best()
+    shipped = {v.path: v.numpy() for v in load_checkpoint(out).model.weights}
+    base = [name for name in arrays if name.startswith("block")]
+    assert len(base) == 26
+    assert max(float(np.abs(arrays[name] - shipped[name]).max()) for name in base) < 1e-5
+    told = make_card(later, tmp_path / "out")
+    assert told["architecture"]["head"] == "flatten" and told["architecture"]["width"] == 5
+    assert told["command"].splitlines()[0] == card["command"]
+    assert {"--start", "--head", "flatten"} <= set(told["command"].splitlines()[1].split())
+    assert told["training"]["head_epochs"] > card["training"]["head_epochs"]
+    config_file = json.loads((later.folder / "config.json").read_text())
+    assert config_file["started_from"]["same_head"] is False
+
+    small = start_run(tmp_path / "small", replace(config, stages=((32, 0.5),)))
+    with pytest.raises(RunError, match=r"was trained on films of 32 px .* served at 224 px; train it with --stages"):
+        make_card(small, tmp_path / "other")
+    other = start_run(tmp_path / "gone", config)
+    other.amend({"start": str(tmp_path / "nowhere")})
+    with pytest.raises(PneumoscopeError, match="nowhere"):
+        train(other)
+
+
+def test_the_card_repeats_what_was_asked_of_the_data_set() -> None:
+    config = TrainingConfig(
+        dataset="phantom", data_dir="/secret", options={"films": "60", "shortcut": "0.9"}, cache="/secret",
+        without=("a", "b"),
+    )  # fmt: skip
+    assert _own_commands(config) == [
+        "python train.py --dataset phantom --data-dir DIR --without LIST --films 60 --shortcut 0.9"
+    ]
 
 
 def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
