@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -155,8 +156,7 @@ def name_in(root: Path, example: Example) -> str:
 
 def _close(examples: Sequence[Example], hashes: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     members = {split: np.array([k for k, e in enumerate(examples) if e.split == split]) for split in SPLITS}
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-        left, right = members[one], members[other]  # type: ignore[index]
+    for left, right in combinations(members.values(), 2):
         for start in range(0, len(left), _BLOCK):
             some = left[start : start + _BLOCK]
             if len(right):

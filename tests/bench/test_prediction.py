@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from model.preprocess import preprocess
 from tests.bench.conftest import Network, Record
 from tests.bench.report import Measurement
 from tests.bench.timing import interleaved
+from tests.real_data import DATA, needs_data
 
 ROUNDS = 40
-DATA = os.environ.get("PNEUMOSCOPE_DATA", "")
 
 
 def test_predictor_against_the_bare_pass_and_keras(network: Network, jpeg_dicom_file: Path, record: Record) -> None:
@@ -58,9 +57,9 @@ def test_reading_a_jpeg_dicom_against_the_forward_pass(
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not DATA, reason="PNEUMOSCOPE_DATA does not name the folder that holds rsna/")
+@needs_data
 def test_reading_real_dicoms_against_the_forward_pass(network: Network, record: Record) -> None:
-    files = sorted(Path(DATA).glob("rsna/stage_2_train_images/*.dcm"))[:5]
+    files = sorted(DATA.glob("rsna/stage_2_train_images/*.dcm"))[:5]
     assert len(files) == 5
     found = [_reading(network, path, what="The slowest of five real RSNA films, likewise") for path in files]
     record(max(found, key=lambda measurement: measurement.figure))
