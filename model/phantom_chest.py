@@ -45,7 +45,7 @@ class Chest:
     Attributes
     ----------
     lungs : ndarray of bool, shape (side, side)
-        Where lung lies behind the pixel; quick to get.
+        Where lung lies behind the pixel.
     """
 
     def __init__(self, rng: np.random.Generator, side: int) -> None:
@@ -59,15 +59,20 @@ class Chest:
         self._thickness = rng.uniform(0.85, 1.2)
         self._halves = tuple(self._lung(rng, sign) for sign in (-1, 1))
         self.lungs: Mask = np.logical_or(*self._halves)
+        self._heart_size = rng.uniform(0.85, 1.22)
         self._rng = rng
+
+    @cached_property
+    def air(self) -> Map:
+        """Air along each ray in cm, which is also how much fluid has room; float32 of shape (side, side)."""
+        lung = self._depth(self._halves[0]) + self._depth(self._halves[1])
+        return np.asarray(_AIR_IN_LUNG * (lung - np.minimum(lung, self._heart())), dtype=np.float32)
 
     @cached_property
     def lengths(self) -> tuple[Map, Map]:
         """Soft tissue and bone along each ray, in cm, each float32 of shape (side, side)."""
-        air = self._air(self._halves[0]) + self._air(self._halves[1])
         inside = softened(self.lungs, 0.004)
-        soft = self._body() - _AIR_IN_LUNG * (air - np.minimum(air, self._heart()))
-        soft = soft + self._vessels() * inside - self._airways() + self._folds()
+        soft = self._body() - self.air + self._vessels() * inside - self._airways() + self._folds()
         bone = self._ribs() + self._clavicles() + self._spine() + self._shoulder_blades()
         return soft.astype(np.float32), bone.astype(np.float32)
 
@@ -87,13 +92,13 @@ class Chest:
         thick = np.interp(self._y[:, 0], (0.0, 0.15, 0.45, 0.8, 1.0), (13, 17, 21, 23, 24)) * self._thickness
         return softened(thick[:, None] * np.sqrt(np.clip(1 - across**2.6, 0, 1)), 0.012)
 
-    def _air(self, lung: Mask) -> Map:
+    def _depth(self, lung: Mask) -> Map:
         distance = cv2.distanceTransform(lung.astype(np.uint8), cv2.DIST_L2, 5) / self._side
         rise = np.clip(distance / 0.11, 0, 1)
         return softened(17 * np.sqrt(np.clip(1 - (1 - rise) ** 2, 0, 1)), 0.005)
 
     def _heart(self) -> Map:
-        size = self._rng.uniform(0.85, 1.22)
+        size = self._heart_size
         heart = [(a, d, w * size, h * size, turn, length) for a, d, w, h, turn, length in _HEART]
         depth = np.zeros_like(self._x)
         for across, down, wide, high, turn, length in (*heart, *_GREAT_VESSELS):

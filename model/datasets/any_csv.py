@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
 
 from model.datasets.base import SPLITS, Dataset, Example, Split
+from model.datasets.gaps import gap_notes
 from model.datasets.kinds import Kind
 from model.datasets.splits import check_splits, complete_splits
 from model.datasets.tables import rows_of, shortened
@@ -72,8 +74,7 @@ def load(
     dealt = complete_splits(list(there.values()), val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     check_splits(dealt, needed=("train", "val"))
     notes = [] if "patient" in header else ["no column patient: every film counts as a patient of its own"]
-    if missing:
-        notes.append(f"{len(missing):,} of {len(wanted):,} listed films are not there: {shortened(missing)}")
+    notes += gap_notes(missing=missing, listed=len(wanted), unlabelled=_unlabelled(wanted))
     return Dataset(
         name="csv",
         source=f"the films listed in {table.name}",
@@ -85,6 +86,14 @@ def load(
         missing=missing,
         notes=tuple(notes),
     )
+
+
+def _unlabelled(listed: Mapping[Path, Example]) -> list[str]:
+    """Films that lie beside the listed ones and are not in the list."""
+    endings = {path.suffix.lower() for path in listed}
+    homes = {path.parent for path in listed}
+    beside = (p for home in homes if home.is_dir() for p in home.iterdir() if not p.name.startswith("."))
+    return [str(p) for p in beside if p.suffix.lower() in endings and p not in listed and p.is_file()]
 
 
 def _table(folder: Path) -> Path:

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from model.datasets.base import Dataset, Example, Split
+from model.datasets.gaps import gap_notes
 from model.datasets.kinds import Kind, Option
 from model.datasets.places import find_place
 from model.datasets.splits import check_splits, complete_splits, split_by_patient
-from model.datasets.tables import rows_of, shortened
+from model.datasets.tables import rows_of
 from model.errors import DatasetError
 
 TABLES: dict[str, Split] = {"train.csv": "train", "valid.csv": "val", "test.csv": "test"}
@@ -68,15 +69,15 @@ def load(
     place = find_place(folder, "train.csv")
     counts: Counter[str] = Counter()
     found: dict[str, Example] = {}
-    lateral = 0
+    lateral: set[str] = set()
     for table, home in TABLES.items():
         if not place.holds(table):
             continue
         for path, sex, age, side, view, healthy, pneumonia in rows_of(place.text(table), _COLUMNS, name=table):
-            if side != "Frontal":
-                lateral += 1
-                continue
             name, patient = _named(path, table)
+            if side != "Frontal":
+                lateral.add(name)
+                continue
             kind = _kind(pneumonia, healthy, of=name, table=table)
             facts = {"class": kind, "age": age, "sex": sex, "view": view}
             if name in found:
@@ -93,9 +94,9 @@ def load(
                 loader=place.loader,
             )
     wanted = {name: e for name, e in found.items() if e.label >= 0}
-    there = place.existing(list(wanted))
+    there = place.films_below(tuple(Path(table).stem for table in TABLES), ".jpg")
     missing = tuple(sorted(wanted.keys() - there.keys()))
-    examples = [replace(wanted[name], path=path) for name, path in there.items()]
+    examples = [replace(e, path=there[name]) for name, e in wanted.items() if name in there]
     if not examples:
         raise DatasetError(
             f"None of the {len(wanted):,} frontal films that the tables list was found; expected "
@@ -104,9 +105,7 @@ def load(
     deal = complete_splits if split == "official" else split_by_patient
     dealt = deal(examples, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     check_splits(dealt, needed=("train", "val"))
-    notes = [f"{lateral:,} lateral films are left out"] if lateral else []
-    if missing:
-        notes.append(f"{len(missing):,} of {len(wanted):,} labelled films are not there: {shortened(missing)}")
+    gaps = gap_notes(missing=missing, listed=len(wanted), unlabelled=there.keys() - found.keys() - lateral)
     return Dataset(
         name="chexpert",
         source="Stanford AIMI, CheXpert",
@@ -120,7 +119,7 @@ def load(
         examples=tuple(sorted(dealt, key=lambda e: e.path)),
         labelled=dict(counts),
         missing=missing,
-        notes=tuple(notes),
+        notes=((f"{len(lateral):,} lateral films are left out",) if lateral else ()) + gaps,
     )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from model.datasets.base import Box, Dataset, Example, Split
+from model.datasets.gaps import clipped_box, gap_notes
 from model.datasets.kinds import Kind, Option
 from model.datasets.places import Place, find_place
 from model.datasets.splits import check_splits, complete_splits, split_by_patient
-from model.datasets.tables import rows_of, shortened
+from model.datasets.tables import rows_of
 from model.errors import DatasetError
 
 ENTRIES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
@@ -24,6 +25,7 @@ FINDINGS = frozenset(
 )
 HEALTHY = "No Finding"
 
+_SIDE = 1024
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID")
 _MORE_COLUMNS = ("Patient Age", "Patient Gender", "Patient Sex", "View Position")
 
@@ -72,17 +74,18 @@ def load(
     """
     place, table = _place(folder)
     listed = _listed(place) if split == "official" else {}
-    boxes = _boxes(place)
+    boxes, clipped = _boxes(place)
     films: dict[str, Path] = {}
     for pattern in FOLDERS:
         films |= place.films(pattern, ".png", ".jpg", ".jpeg")
     found: dict[str, Example] = {}
     counts: Counter[str] = Counter()
-    wanted: list[str] = []
+    named: set[str] = set()
     for name, labels, patient, age, gender, sex, view in rows_of(
         place.text(table), _COLUMNS, name=table, optional=_MORE_COLUMNS
     ):
         label = _label(labels, negatives, of=name, table=table)
+        named.add(name)
         if name in found and (found[name].attributes["class"], found[name].patient) != (labels, patient):
             raise DatasetError(f"{table} says two things about {name}; download it again.")
         counts["Pneumonia" if label == 1 else HEALTHY if labels == HEALTHY else "other findings"] += name not in found
@@ -92,7 +95,6 @@ def load(
             raise DatasetError(
                 f"{name} is in none of {' and '.join(LISTS)}; download them again or use --split patient."
             )
-        wanted.append(name)
         facts = {"class": labels, "age": age.lstrip("0").rstrip("Y"), "sex": sex or gender, "view": view}
         found[name] = Example(
             path=films.get(name, place.root / name),
@@ -103,7 +105,7 @@ def load(
             attributes={key: value for key, value in facts.items() if value},
             loader=place.loader,
         )
-    missing = tuple(sorted(set(wanted) - films.keys()))
+    missing = tuple(sorted(found.keys() - films.keys()))
     examples = [e for name, e in found.items() if name in films]
     if not examples:
         raise DatasetError(
@@ -128,11 +130,7 @@ def load(
         examples=tuple(sorted(dealt, key=lambda e: e.path)),
         labelled=dict(counts),
         missing=missing,
-        notes=(
-            (f"{len(missing):,} of {len(found):,} labelled films are not there: {shortened(missing)}",)
-            if missing
-            else ()
-        ),
+        notes=gap_notes(missing=missing, listed=len(found), unlabelled=films.keys() - named, clipped=clipped),
     )
 
 
@@ -156,20 +154,27 @@ def _listed(place: Place) -> dict[str, Split]:
     return homes
 
 
-def _boxes(place: Place) -> dict[str, tuple[Box, ...]]:
-    if not place.holds(BOXES):
-        return {}
+def _boxes(place: Place) -> tuple[dict[str, tuple[Box, ...]], list[str]]:
     found: dict[str, tuple[Box, ...]] = {}
+    clipped: list[str] = []
+    if not place.holds(BOXES):
+        return found, clipped
     for name, finding, *numbers in rows_of(
         place.text(BOXES), ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"), name=BOXES
     ):
-        if finding == "Pneumonia":
-            try:
-                x, y, width, height = (float(number) for number in numbers)
-            except ValueError as error:
-                raise DatasetError(f"{BOXES} has a box for {name} that is no four numbers: {numbers}.") from error
-            found[name] = (*found.get(name, ()), Box(x=x, y=y, width=width, height=height))
-    return found
+        if finding != "Pneumonia":
+            continue
+        try:
+            x, y, width, height = (float(number) for number in numbers)
+        except ValueError as error:
+            raise DatasetError(f"{BOXES} has a box for {name} that is no four numbers: {numbers}.") from error
+        box = Box(x=x, y=y, width=width, height=height)
+        whole = clipped_box(box, side=_SIDE)
+        if whole != box:
+            clipped.append(name)
+        if whole:
+            found[name] = (*found.get(name, ()), whole)
+    return found, clipped
 
 
 def _label(labels: str, negatives: str, *, of: str, table: str) -> int | None:

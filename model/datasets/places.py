@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -33,15 +34,7 @@ class Place:
 
     def holds(self, name: str) -> bool:
         """Tell whether there is such a file."""
-        return bool(self.existing([name]))
-
-    def existing(self, names: Sequence[str]) -> dict[str, Path]:
-        """Return the paths of those of the named files that are there, by their name."""
-        if self.root.is_dir():
-            paths = ((name, self.root / name) for name in names)
-            return {name: path for name, path in paths if path.is_file()}
-        inside = set(members(self.root))
-        return {name: self.root / (self.prefix + name) for name in names if self.prefix + name in inside}
+        return (self.root / name).is_file() if self.root.is_dir() else self.prefix + name in members(self.root)
 
     def text(self, name: str) -> str:
         """Return a file's text, without a byte order mark.
@@ -83,6 +76,32 @@ class Place:
             pattern = (self.prefix + folder).rstrip("/") or "."
             found = [self.root / m for home, m in homes if fnmatchcase(home.as_posix(), pattern)]
         return {p.name: p for p in found if p.suffix.lower() in suffixes and not p.name.startswith(".")}
+
+    def films_below(self, folders: Sequence[str], *suffixes: str) -> dict[str, Path]:
+        """Return the path of every film anywhere below some folders, by its path relative to the place.
+
+        Parameters
+        ----------
+        folders : sequence of str
+            Relative to the place.
+        *suffixes : str
+            Lower-case endings, such as ".jpg".
+
+        Returns
+        -------
+        dict from str to Path
+            Hidden files are left out; folders that are not there hold nothing.
+        """
+        if self.root.is_dir():
+            top = self.root
+            walks = (os.walk(top / folder, followlinks=True) for folder in folders)
+            found = [Path(home, name) for walk in walks for home, _, names in walk for name in names]
+        else:
+            top = self.root / self.prefix
+            starts = tuple(f"{self.prefix}{folder}/" for folder in folders)
+            found = [self.root / m for m in members(self.root) if m.startswith(starts)]
+        chosen = (p for p in found if p.suffix.lower() in suffixes and not p.name.startswith("."))
+        return {p.relative_to(top).as_posix(): p for p in chosen}
 
 
 def find_place(where: Path, marker: str) -> Place:

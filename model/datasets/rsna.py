@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from model.datasets.base import Box, Dataset, Example
+from model.datasets.gaps import clipped_box, gap_notes
 from model.datasets.kinds import Kind, Option
 from model.datasets.places import Place, find_place
 from model.datasets.splits import check_splits, split_by_patient
@@ -131,7 +132,6 @@ def load(
         )
     dealt = split_by_patient(examples, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     check_splits(dealt, needed=("train", "val"))
-    unlabelled = sorted(films.keys() - patients.keys())
     return Dataset(
         name="rsna",
         source="RSNA Pneumonia Detection Challenge 2018 (Kaggle), stage 2 training set; images from NIH ChestX-ray14",
@@ -147,7 +147,12 @@ def load(
         examples=tuple(sorted(dealt, key=lambda e: e.path)),
         labelled=Counter(classes[p] for p in patients),
         missing=missing,
-        notes=_notes(missing, len(wanted), unlabelled, tables.clipped),
+        notes=gap_notes(
+            missing=missing,
+            listed=len(wanted),
+            unlabelled=films.keys() - patients.keys(),
+            clipped=tables.clipped,
+        ),
     )
 
 
@@ -164,7 +169,7 @@ def _patients(place: Place) -> tuple[dict[str, _Patient], list[str]]:
             torn.append(patient)
         if target == "1":
             box = _box(patient, numbers)
-            whole = _clipped(box)
+            whole = clipped_box(box, side=_SIDE)
             if whole != box:
                 clipped.append(patient)
             if whole and whole not in known.boxes:
@@ -186,14 +191,6 @@ def _box(patient: str, numbers: Sequence[str]) -> Box:
             f"{LABELS} has a box for {patient} that is no four numbers: {', '.join(numbers)}."
         ) from error
     return Box(x=x, y=y, width=width, height=height)
-
-
-def _clipped(box: Box) -> Box | None:
-    left, top = max(box.x, 0.0), max(box.y, 0.0)
-    right, bottom = min(box.x + box.width, _SIDE), min(box.y + box.height, _SIDE)
-    if not (right > left and bottom > top):
-        return None
-    return Box(x=left, y=top, width=right - left, height=bottom - top)
 
 
 def _classes(place: Place, patients: Mapping[str, _Patient]) -> dict[str, str]:
@@ -226,17 +223,6 @@ def _films(place: Place) -> tuple[dict[str, Path], Place]:
         images = Place(inner)
         films = images.films("", ".dcm") or images.films(IMAGES, ".dcm")
     return {PurePosixPath(name).stem: path for name, path in films.items()}, images
-
-
-def _notes(missing: Sequence[str], wanted: int, unlabelled: Sequence[str], clipped: Sequence[str]) -> tuple[str, ...]:
-    notes = []
-    if missing:
-        notes.append(f"{len(missing):,} of {wanted:,} labelled films are not there: {shortened(missing)}")
-    if unlabelled:
-        notes.append(f"{len(unlabelled):,} film(s) have no label and are left out: {shortened(unlabelled)}")
-    if clipped:
-        notes.append(f"{len(clipped):,} box(es) reach outside their film and were cut: {shortened(clipped)}")
-    return tuple(notes)
 
 
 DATASET = Kind(

@@ -63,7 +63,16 @@ def test_missing_films_are_counted_and_a_film_listed_twice_is_one(tmp_path: Path
     dataset = load(_write(tmp_path, text))
     assert len(dataset.examples) == 40
     assert [Path(name).name for name in dataset.missing] == ["40.png", "41.png", "42.png", "43.png"]
-    assert "4 of 44 listed films are not there" in dataset.notes[1]
+    assert "4 of 44 labelled films are not there" in dataset.notes[1]
+
+
+def test_films_beside_the_listed_ones_without_a_label_are_counted_and_named(tmp_path: Path) -> None:
+    _write(tmp_path, "path,label,patient\n" + _rows("films/{k}.png,{y},p{p}"), films=42)
+    (tmp_path / "films" / "notes.txt").write_text("no film")
+    dataset = load(tmp_path)
+    assert len(dataset.examples) == 40
+    (note,) = dataset.notes
+    assert note.startswith("2 film(s) have no label and are left out: ") and note.endswith("41.png")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,26 @@ def test_missing_films_and_a_division_by_patient(tmp_path: Path) -> None:
     other.mkdir()
     with pytest.raises(DatasetError, match=r"None of the 24 frontal films .* expected train/patient00002/"):
         load(_write(other, present=False))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_films_without_a_label_are_counted_and_named(tmp_path: Path, zipped: bool) -> None:
+    folder = tmp_path / "CheXpert-v1.0-small"
+    folder.mkdir()
+    _write(folder)
+    (folder / "train/patient00999/study1").mkdir(parents=True)
+    (folder / "train/patient00999/study1/view1_frontal.jpg").write_bytes(b"film")
+    (folder / "train/patient00999/study1/._view1_frontal.jpg").write_bytes(b"left behind by a Mac")
+    plain = load(folder)
+    place = Path(shutil.make_archive(str(tmp_path / "chexpert"), "zip", tmp_path, folder.name)) if zipped else folder
+    dataset = load(place)
+    assert dataset.notes == (
+        "48 lateral films are left out",
+        "1 film(s) have no label and are left out: train/patient00999/study1/view1_frontal.jpg",
+    )
+    assert [(e.patient, e.label, e.split) for e in dataset.examples] == [
+        (e.patient, e.label, e.split) for e in plain.examples
+    ]
 
 
 @pytest.mark.parametrize(

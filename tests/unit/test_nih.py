@@ -84,6 +84,24 @@ def test_missing_films_are_counted_and_named(tmp_path: Path) -> None:
         load(_write(empty, films=0))
 
 
+def test_films_without_a_label_and_boxes_outside_are_counted_and_named(tmp_path: Path) -> None:
+    _write(tmp_path)
+    (tmp_path / "images_001" / "images" / "00000099_000.png").write_bytes(b"film")
+    (tmp_path / BOXES).write_text(
+        "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
+        "00000000_000.png,Pneumonia,1000,-5,50,20,,,\n"
+        "00000000_001.png,Pneumonia,1024,0,5,5,,,\n"
+    )
+    dataset = load(tmp_path)
+    assert dataset.notes == (
+        "1 film(s) have no label and are left out: 00000099_000.png",
+        "2 box(es) reach outside their film and were cut: 00000000_000.png, 00000000_001.png",
+    )
+    boxes = {e.path.name: e.boxes for e in dataset.examples}
+    assert boxes["00000000_000.png"] == (Box(x=1000, y=0, width=24, height=15),)
+    assert boxes["00000000_001.png"] == ()
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
