@@ -122,9 +122,9 @@ def _opacities(rng: np.random.Generator, chest: Chest) -> tuple[Map, list[Mask]]
     areas: list[Mask] = []
     rows, columns = np.nonzero(chest.air > _DEEP)
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
-    edge = softened(chest.lungs, 0.006)
     for _ in range(1 + int(rng.random() < _SHARE_OF_SECOND)):
         chosen = int(rng.integers(len(rows)))
+        lung = next(half for half in chest.halves if half[rows[chosen], columns[chosen]])
         radius = rng.uniform(0.065, 0.14) * side
         stretch, turn = np.exp(rng.normal(0, 0.22)), rng.uniform(0, np.pi)
         dx, dy = x - columns[chosen], y - rows[chosen]
@@ -134,8 +134,8 @@ def _opacities(rng: np.random.Generator, chest: Chest) -> tuple[Map, list[Mask]]
         body = np.clip(1.35 - ragged, 0, 1)
         body = body * body * (3 - 2 * body)
         patchy = np.clip(1 + 0.22 * noise(rng, side, finest=0.008, coarsest=0.12), 0.4, 1.6)
-        depth = np.maximum(depth, rng.uniform(4.5, 9.5) * body * patchy * edge).astype(np.float32)
-        areas.append(np.asarray((body > _VISIBLE) & chest.lungs & (chest.air > _SOME)))
+        depth = np.maximum(depth, rng.uniform(4.5, 9.5) * body * patchy * softened(lung, 0.006)).astype(np.float32)
+        areas.append(np.asarray((body > _VISIBLE) & lung & (chest.air > _SOME)))
     return np.minimum(depth, chest.air), areas
 
 

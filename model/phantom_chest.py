@@ -44,8 +44,10 @@ class Chest:
 
     Attributes
     ----------
+    halves : tuple of ndarray of bool, each of shape (side, side)
+        Where each lung lies behind the pixel, the right one (on the film's left) first.
     lungs : ndarray of bool, shape (side, side)
-        Where lung lies behind the pixel.
+        Either of them.
     """
 
     def __init__(self, rng: np.random.Generator, side: int) -> None:
@@ -57,15 +59,15 @@ class Chest:
         self._top = rng.uniform(-0.035, 0.04)
         self._low = rng.uniform(-0.07, 0.05)
         self._thickness = rng.uniform(0.85, 1.2)
-        self._halves = tuple(self._lung(rng, sign) for sign in (-1, 1))
-        self.lungs: Mask = np.logical_or(*self._halves)
+        self.halves = tuple(self._lung(rng, sign) for sign in (-1, 1))
+        self.lungs: Mask = np.logical_or(*self.halves)
         self._heart_size = rng.uniform(0.85, 1.22)
         self._rng = rng
 
     @cached_property
     def air(self) -> Map:
         """Air along each ray in cm, which is also how much fluid has room; float32 of shape (side, side)."""
-        lung = self._depth(self._halves[0]) + self._depth(self._halves[1])
+        lung = self._depth(self.halves[0]) + self._depth(self.halves[1])
         return np.asarray(_AIR_IN_LUNG * (lung - np.minimum(lung, self._heart())), dtype=np.float32)
 
     @cached_property

@@ -57,6 +57,13 @@ def test_boxes_hold_the_opacities_which_lie_in_the_lungs(twins: list[tuple[Phant
     assert {len(sick.truth.boxes) for _, sick in twins} == {1, 2}
 
 
+def test_an_opacity_stays_in_one_lung(twins: list[tuple[Phantom, Phantom]]) -> None:
+    for _, sick in twins:
+        if len(sick.truth.boxes) == 1:
+            _, lungs = cv2.connectedComponents(sick.truth.lungs.astype(np.uint8))
+            assert len(set(lungs[sick.truth.opacity])) == 1
+
+
 def test_an_opacity_is_brighter_than_the_same_lung_without_it(twins: list[tuple[Phantom, Phantom]]) -> None:
     for healthy, sick in twins:
         gain = sick.film - healthy.film
