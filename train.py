@@ -138,6 +138,10 @@ def _stages(text: str) -> tuple[tuple[int, float], ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 112:3,224:0.5 (pixels:epochs, ...)") from error
 
 
+def _as_given(stages: tuple[tuple[int, float], ...]) -> str:
+    return ",".join(f"{size}:{epochs:g}" for size, epochs in stages)
+
+
 def _config(options: argparse.Namespace) -> TrainingConfig:
     values = {
         f.name: getattr(options, f.name)
@@ -153,6 +157,10 @@ def _config(options: argparse.Namespace) -> TrainingConfig:
     if options.start:
         values["start"] = str(Path(options.start).expanduser().resolve())
     return TrainingConfig(**values)
+
+
+def _told(about: str, default: object) -> str:
+    return about if default == "" else f"{about} (default: {default})"
 
 
 def _names_in(file: Path) -> tuple[str, ...]:
@@ -172,7 +180,8 @@ def _parser() -> argparse.ArgumentParser:
         name = flag.removeprefix("--").replace("-", "_")
         default = defaults[name]
         extra.setdefault("type", type(default))
-        parser.add_argument(flag, default=default, help=f"{about} (default: {default})", **extra)  # type: ignore[arg-type]
+        shown = _as_given(default) if isinstance(default, tuple) else default
+        parser.add_argument(flag, default=default, help=_told(about, shown), **extra)  # type: ignore[arg-type]
 
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
     parser.add_argument("--more", type=_stages, metavar="STAGES", help="with --resume of a finished run: add stages")
@@ -200,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, option in _DATA_OPTIONS.items():
         takers = ", ".join(kind.name for kind in REGISTRY.values() if name in kind.options)
         parser.add_argument(
-            f"--{name}", choices=option.choices or None, help=f"{takers}: {option.about} (default: {option.default})"
+            f"--{name}", choices=option.choices or None, help=_told(f"{takers}: {option.about}", option.default)
         )
     parser.add_argument(
         "--without",

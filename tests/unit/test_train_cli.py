@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import train
+from model.datasets import REGISTRY
 from model.errors import RunError
 from model.runs import CONFIG, Run
 from model.settings import TrainingConfig, settings_of
@@ -204,3 +205,17 @@ def test_smoke_takes_everything_through_in_under_a_minute() -> None:
     assert "done; the best weights are in" in finished.stdout
     folder = re.search(r"run folder: (\S+)", finished.stdout)
     assert folder and not Path(folder.group(1)).exists()
+
+
+def test_help_names_every_data_set_with_its_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "4000")
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    told = capsys.readouterr().out
+    for kind in REGISTRY.values():
+        assert f"{kind.name}: {kind.about}" in told
+        for name in kind.options:
+            assert re.search(rf"--{name} \S+ [a-z_, ]*\b{kind.name}\b[a-z_, ]*:", " ".join(told.split()))
+    assert "(default: )" not in told and "(default: 128:2,224:2)" in told
