@@ -120,7 +120,7 @@ def complete_splits(
     return (*dealt, *fixed)
 
 
-def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLITS) -> None:
+def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLITS, advice: str = "") -> None:
     """Refuse a patient in two splits, and a split without one of the classes.
 
     Parameters
@@ -129,6 +129,8 @@ def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLIT
         All with their split set.
     needed : sequence of str
         The splits that must hold both classes.
+    advice : str
+        What else may be done where one class has too few films, such as "take ...".
 
     Raises
     ------
@@ -147,10 +149,16 @@ def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLIT
             f"{len(torn)} patient(s) have films in more than one split: {shown}{', ...' if len(torn) > 5 else ''}; "
             "move each patient's films to one split, or use --split patient to split anew."
         )
-    for split in needed:
-        for label, name in enumerate(("normal", "pneumonia")):
-            if not present[(split, label)]:
-                raise DatasetError(
-                    f"The {split} split holds no {name} film, but both classes are needed; "
-                    "check the folder or choose larger shares."
-                )
+    for label, name in enumerate(("normal", "pneumonia")):
+        there = sum(count for (_, of), count in present.items() if of == label)
+        empty = next((split for split in needed if not present[(split, label)]), None)
+        if empty and there < len(needed):
+            remedy = f"add films or {advice}" if advice else "add films"
+            raise DatasetError(
+                f"Only {there} {name} film(s) are there, but each of {', '.join(needed)} needs one; {remedy}."
+            )
+        if empty:
+            raise DatasetError(
+                f"The {empty} split holds no {name} film, but both classes are needed; "
+                "check the folder or choose larger shares."
+            )

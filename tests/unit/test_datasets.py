@@ -129,9 +129,14 @@ def test_check_splits_names_the_torn_patients_and_the_missing_class() -> None:
     with pytest.raises(DatasetError, match=r"1 patient.*train0 \(in train and val\).*--split patient"):
         check_splits([*both, _example("train0", 0, split="val", film=1)])
     for gone in both:
-        wanted = f"The {gone.split} split holds no {'pneumonia' if gone.label else 'normal'} film"
-        with pytest.raises(DatasetError, match=wanted):
-            check_splits([e for e in both if e is not gone])
+        name = "pneumonia" if gone.label else "normal"
+        rest = [e for e in both if e is not gone]
+        few = rf"Only 2 {name} film\(s\) are there, but each of train, val, test needs one; add films or ask a friend"
+        with pytest.raises(DatasetError, match=few):
+            check_splits(rest, advice="ask a friend")
+        elsewhere = next(e.split for e in rest if e.label == gone.label)
+        with pytest.raises(DatasetError, match=f"The {gone.split} split holds no {name} film"):
+            check_splits([*rest, _example("another", gone.label, split=elsewhere)])
     check_splits(both[:2], needed=("train",))
 
 

@@ -147,6 +147,15 @@ def test_boxes_outside_the_film_are_cut_and_counted(tmp_path: Path) -> None:
     assert dataset.notes == ("2 box(es) reach outside their film and were cut: o1, o2",)
 
 
+def test_too_few_healthy_films_are_told_with_the_way_out(tmp_path: Path) -> None:
+    _write(tmp_path)
+    for k in range(1, 10):
+        (tmp_path / IMAGES / f"n{k}.dcm").unlink()
+    with pytest.raises(DatasetError, match=r"Only 1 normal film.* each of train, val needs one; .* --negatives all"):
+        load(tmp_path)
+    assert len(load(tmp_path, negatives="all").examples) == 21
+
+
 def test_the_registry_offers_it_with_its_option() -> None:
     kind = REGISTRY["rsna"]
     assert kind.load is load
