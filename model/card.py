@@ -60,7 +60,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     stress_films : int
         Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
     look_run : Run, optional
-        A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card.
+        A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card. Without
+        one, a run that started from a checkpoint repeats what that one's card says about its own.
 
     Returns
     -------
@@ -87,6 +88,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     some = _spread(test, stress_films) if stress_films else test
     scores = {name: scorer.scores("test", some, name, _under(name)) for name in CONDITIONS}
     before = run.config.get("started_from", {})
+    look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     epochs = [e for e in run.events() if e["event"] == "epoch"]
     card: dict[str, Any] = {
         **shipped.card,
@@ -114,7 +116,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
             }
             for name, values in scores.items()
         ],
-        **({"look_split": _on_the_held_out_look(look_run)} if look_run else {}),
+        **({"look_split": look} if look else {}),
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, test)},
         "not_meant_for": [_NO_CLINICAL_USE, *dataset.not_meant_for, _NO_OTHER_PICTURES],
     }

@@ -167,6 +167,7 @@ def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Check
 def _origin(start: Checkpoint, config: TrainingConfig) -> dict[str, Any]:
     training = start.card["training"]
     told = {key: training[key] for key in ("head_epochs", "epochs")}
+    told |= {key: start.card[key] for key in ("look_split",) if key in start.card}
     same = start.card["architecture"] == architecture_of(config)
     return {"sha256": start.sha256, "same_head": same, "command": start.card["command"], **told}
 

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 
 from model.card import _own_commands, main, make_card, update_readme
 from model.card_text import card_page, card_summary
-from model.checkpoint import load_checkpoint, read_card, save_checkpoint
+from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
 from model.planning import load_dataset, start_run
@@ -223,7 +223,10 @@ def test_another_head_is_trained_on_the_base_of_a_checkpoint(
     head = {"head": "flatten", "width": 5}
     settings = {**SMOKE_SETTINGS, **head, "stages": ((224, 0.5),), "rate": 1e-8, "start": str(out)}
     config = TrainingConfig(dataset="chest_xray", data_dir=run.config["data_dir"], **settings)
+    look = {"command": "train.py", "train": 9, "left_out": 0, "threshold": 0.5, "test": card["test"]}
+    write_card(out, {**card, "look_split": look})
     later = start_run(tmp_path / "run", config)
+    write_card(out, card)
     assert not (later.folder / "best.npz").exists()
     assert train(later)
     assert {e["phase"] for e in later.events() if "phase" in e} == {1, 2}
@@ -233,6 +236,7 @@ def test_another_head_is_trained_on_the_base_of_a_checkpoint(
     assert len(base) == 26
     assert max(float(np.abs(arrays[name] - shipped[name]).max()) for name in base) < 1e-5
     told = make_card(later, tmp_path / "out")
+    assert told["look_split"] == look, "what was measured for the checkpoint it started from is told again"
     assert told["architecture"]["head"] == "flatten" and told["architecture"]["width"] == 5
     assert told["command"].splitlines()[0] == card["command"]
     assert {"--start", "--head", "flatten"} <= set(told["command"].splitlines()[1].split())
