@@ -24,7 +24,7 @@ from tqdm import tqdm
 from model.cache import atomic_path, file_digest
 from model.card_text import card_page, card_summary
 from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
-from model.datasets import Split, check_splits
+from model.datasets import Split, check_classes
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.films import Films, cache_for, read_films
 from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
@@ -79,7 +79,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     shipped = load_checkpoint(out)
     scorer = _Scorer(run, shipped.model)
     dataset = load_dataset(config)
-    check_splits(dataset.examples, needed=("val", "test"))
+    check_classes(dataset.examples, needed=("val", "test"))
     cache = cache_for(len(dataset.examples), config.cache)
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
 

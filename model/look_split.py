@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from model.datasets import Dataset, check_splits, split_by_patient
+from model.datasets import SPLITS, Dataset, check_classes, split_by_patient
 from model.errors import DatasetError
 from model.films import cache_for, read_films
 from model.looks import look_clusters, look_statistics
@@ -63,5 +63,5 @@ def split_by_look(dataset: Dataset, *, val_fraction: float, test_fraction: float
     dealt = split_by_patient(others, val_fraction=val_fraction, test_fraction=0.0, seed=seed)
     test = [replace(e, split="test") for e, out in zip(films.examples, held, strict=True) if out]
     examples = tuple(sorted([*dealt, *test], key=lambda e: e.path))
-    check_splits(examples)
+    check_classes(examples, needed=SPLITS)
     return replace(dataset, examples=examples, left_out=len(dataset.examples) - len(examples))

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.cache import atomic_path
 from model.checkpoint import Checkpoint, load_checkpoint
-from model.datasets import REGISTRY, SPLITS, Dataset, check_splits
+from model.datasets import REGISTRY, SPLITS, Dataset, check_classes
 from model.datasets.tables import shortened
 from model.duplicates import name_in
 from model.errors import DatasetError, RunError
@@ -20,17 +20,26 @@ from model.look_split import split_by_look
 from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
 
+_MORE_NEGATIVES = "take --negatives all, which counts other films without pneumonia as normal too"
+
 
 def load_dataset(config: TrainingConfig) -> Dataset:
-    """Return the data set of a config, split and, where asked, limited."""
+    """Return the data set of a config, split and, where asked, limited; there are films of both classes to train on.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be used; one sentence says why.
+    """
     kind = REGISTRY[config.dataset]
+    options = kind.checked(config.options)
     dataset = kind.load(
         Path(config.data_dir),
         split="patient" if config.split == "look" else config.split,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
-        **kind.checked(config.options),
+        **options,
     )
     if config.split == "look":
         dataset = split_by_look(
@@ -38,15 +47,20 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         )
     if config.without:
         dataset = _without(dataset, config)
-    if not config.limit:
-        return dataset
+    if config.limit:
+        dataset = _limited(dataset, config)
+    advice = "raise --limit" if config.limit else _MORE_NEGATIVES if options.get("negatives") == "normal" else ""
+    check_classes(dataset.examples, needed=("train", "val"), advice=advice)
+    return dataset
+
+
+def _limited(dataset: Dataset, config: TrainingConfig) -> Dataset:
     rng = np.random.default_rng(config.seed)
     kept = []
     for split in SPLITS:
         films = dataset.of(split)
         chosen = sorted(rng.permutation(len(films))[: config.limit])
         kept += [films[k] for k in chosen]
-    check_splits(kept, needed=("train", "val"))
     return replace(dataset, examples=tuple(sorted(kept, key=lambda e: e.path)))
 
 
@@ -59,7 +73,6 @@ def _without(dataset: Dataset, config: TrainingConfig) -> Dataset:
             f"{len(unknown)} of the {len(names)} films to leave out are not in this data set and split "
             f"({shortened(sorted(unknown))}); make the list anew with python -m model.datasets inspect --drop."
         )
-    check_splits(kept, needed=("train", "val"))
     return replace(dataset, examples=kept, left_out=dataset.left_out + len(names))
 
 

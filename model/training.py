@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.batches import film_batch
-from model.datasets import Split, check_splits
+from model.datasets import Split, check_classes
 from model.devices import training_strategy
 from model.errors import DatasetError, RunError
 from model.features import cached_features
@@ -119,7 +119,7 @@ class _Training:
             films = read_films(examples, cache=self.cache, progress=tick)
         for path, why in films.unreadable:
             tqdm.write(f"left out {path}: {why}")
-        check_splits(films.examples, needed=(split,))
+        check_classes(films.examples, needed=(split,))
         if self.films_then.get(split, len(films)) != len(films):
             raise DatasetError(
                 f"{len(films)} {split} films can be read, but {self.films_then[split]} could when this run began; "

@@ -7,7 +7,7 @@ import pkgutil
 
 from model.datasets.base import SPLITS, Box, Dataset, Example, Split
 from model.datasets.kinds import Kind, Option
-from model.datasets.splits import check_splits, split_by_patient
+from model.datasets.splits import check_classes, split_by_patient
 
 
 def _registered() -> dict[str, Kind]:
@@ -32,6 +32,6 @@ __all__ = [
     "Kind",
     "Option",
     "Split",
-    "check_splits",
+    "check_classes",
     "split_by_patient",
 ]

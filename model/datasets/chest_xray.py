@@ -8,7 +8,7 @@ from typing import Literal
 
 from model.datasets.base import SPLITS, Dataset, Example, Split
 from model.datasets.kinds import Kind
-from model.datasets.splits import check_splits, complete_splits
+from model.datasets.splits import complete_splits
 from model.errors import DatasetError
 
 _CLASSES = {"NORMAL": 0, "PNEUMONIA": 1}
@@ -61,7 +61,6 @@ def load(
         found = {name: _films_of(folder / name) for name in SPLITS if (folder / name).is_dir()}
     films = [e for own in found.values() for e in own]
     examples = complete_splits(films, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
-    check_splits(examples)
     return Dataset(
         name="chest_xray",
         source="Mendeley Data, doi:10.17632/rscbjbr9sj (Guangzhou Women and Children's Medical Center)",

@@ -9,9 +9,9 @@ from typing import Literal
 
 from model.datasets.base import Dataset, Example, Split
 from model.datasets.gaps import gap_notes
-from model.datasets.kinds import MORE_NEGATIVES, Kind, Option
+from model.datasets.kinds import Kind, Option
 from model.datasets.places import find_place
-from model.datasets.splits import check_splits, complete_splits, split_by_patient
+from model.datasets.splits import complete_splits, split_by_patient
 from model.datasets.tables import rows_of
 from model.errors import DatasetError
 
@@ -104,7 +104,6 @@ def load(
         )
     deal = complete_splits if split == "official" else split_by_patient
     dealt = deal(examples, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
-    check_splits(dealt, needed=("train", "val"), advice=MORE_NEGATIVES if negatives == "normal" else "")
     gaps = gap_notes(missing=missing, listed=len(wanted), unlabelled=there.keys() - found.keys() - lateral)
     return Dataset(
         name="chexpert",

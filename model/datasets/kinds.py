@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from model.datasets.base import Dataset
 from model.errors import DatasetError
 
-# What to do where a data set with the option --negatives has too few healthy films.
-MORE_NEGATIVES = "take --negatives all, which counts other films without pneumonia as normal too"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Option:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from model.datasets.base import Box, Dataset, Example, Split
 from model.datasets.gaps import clipped_box, gap_notes
-from model.datasets.kinds import MORE_NEGATIVES, Kind, Option
+from model.datasets.kinds import Kind, Option
 from model.datasets.places import Place, find_place
-from model.datasets.splits import check_splits, complete_splits, split_by_patient
+from model.datasets.splits import complete_splits, split_by_patient
 from model.datasets.tables import rows_of
 from model.errors import DatasetError
 
@@ -115,7 +115,6 @@ def load(
     official = split == "official"
     deal = complete_splits if official else split_by_patient
     dealt = deal(examples, val_fraction=val_fraction, test_fraction=0.0 if official else test_fraction, seed=seed)
-    check_splits(dealt, needed=("train", "val"), advice=MORE_NEGATIVES if negatives == "normal" else "")
     return Dataset(
         name="nih",
         source="NIH Clinical Center, ChestX-ray14",

@@ -10,9 +10,9 @@ from typing import Literal
 
 from model.datasets.base import Box, Dataset, Example
 from model.datasets.gaps import clipped_box, gap_notes
-from model.datasets.kinds import MORE_NEGATIVES, Kind, Option
+from model.datasets.kinds import Kind, Option
 from model.datasets.places import Place, find_place
-from model.datasets.splits import check_splits, split_by_patient
+from model.datasets.splits import split_by_patient
 from model.datasets.tables import rows_of, shortened
 from model.errors import DatasetError
 
@@ -131,7 +131,6 @@ def load(
             f"(or in {IMAGES}.zip), named by patient."
         )
     dealt = split_by_patient(examples, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
-    check_splits(dealt, needed=("train", "val"), advice=MORE_NEGATIVES if negatives == "normal" else "")
     return Dataset(
         name="rsna",
         source="RSNA Pneumonia Detection Challenge 2018 (Kaggle), stage 2 training set; images from NIH ChestX-ray14",

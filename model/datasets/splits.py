@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from model.datasets.base import SPLITS, Example, Split
+from model.datasets.base import Example, Split
 from model.errors import DatasetError
 
 
@@ -107,7 +107,7 @@ def complete_splits(
     Raises
     ------
     DatasetError
-        If the fractions leave nothing to train on.
+        If the fractions leave nothing to train on, or a patient is in two splits.
     """
     fixed = tuple(e for e in examples if e.split in ("val", "test"))
     homes = {e.split for e in fixed}
@@ -117,11 +117,38 @@ def complete_splits(
         test_fraction=0.0 if "test" in homes else test_fraction,
         seed=seed,
     )
-    return (*dealt, *fixed)
+    whole = (*dealt, *fixed)
+    check_patients(whole)
+    return whole
 
 
-def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLITS, advice: str = "") -> None:
-    """Refuse a patient in two splits, and a split without one of the classes.
+def check_patients(examples: Iterable[Example]) -> None:
+    """Refuse a patient in two splits.
+
+    Parameters
+    ----------
+    examples : iterable of Example
+        All with their split set.
+
+    Raises
+    ------
+    DatasetError
+        One sentence naming the patients.
+    """
+    homes: dict[str, set[str]] = defaultdict(set)
+    for e in examples:
+        homes[e.patient].add(str(e.split))
+    torn = sorted(p for p, where in homes.items() if len(where) > 1)
+    if torn:
+        shown = ", ".join(f"{p} (in {' and '.join(sorted(homes[p]))})" for p in torn[:5])
+        raise DatasetError(
+            f"{len(torn)} patient(s) have films in more than one split: {shown}{', ...' if len(torn) > 5 else ''}; "
+            "move each patient's films to one split, or use --split patient to split anew."
+        )
+
+
+def check_classes(examples: Iterable[Example], *, needed: Sequence[Split], advice: str = "") -> None:
+    """Refuse a split that is to be learned from or measured on and lacks one of the classes.
 
     Parameters
     ----------
@@ -135,20 +162,9 @@ def check_splits(examples: Iterable[Example], *, needed: Sequence[Split] = SPLIT
     Raises
     ------
     DatasetError
-        One sentence naming the patients or the split and class.
+        One sentence naming the split and the class.
     """
-    homes: dict[str, set[str]] = defaultdict(set)
-    present: Counter[tuple[str, int]] = Counter()
-    for e in examples:
-        homes[e.patient].add(str(e.split))
-        present[(str(e.split), e.label)] += 1
-    torn = sorted(p for p, where in homes.items() if len(where) > 1)
-    if torn:
-        shown = ", ".join(f"{p} (in {' and '.join(sorted(homes[p]))})" for p in torn[:5])
-        raise DatasetError(
-            f"{len(torn)} patient(s) have films in more than one split: {shown}{', ...' if len(torn) > 5 else ''}; "
-            "move each patient's films to one split, or use --split patient to split anew."
-        )
+    present: Counter[tuple[str, int]] = Counter((str(e.split), e.label) for e in examples)
     for label, name in enumerate(("normal", "pneumonia")):
         there = sum(count for (_, of), count in present.items() if of == label)
         empty = next((split for split in needed if not present[(split, label)]), None)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.datasets import REGISTRY, SPLITS, Dataset, Example, Kind, check_splits, split_by_patient
+from model.datasets import REGISTRY, SPLITS, Dataset, Example, Kind, check_classes, split_by_patient
 from model.datasets.chest_xray import load, patient_of
+from model.datasets.splits import check_patients, complete_splits
 from model.errors import DatasetError
 
 WELL = [f"IM-{k:04d}-0001.jpeg" for k in range(1, 21)]
@@ -123,21 +124,28 @@ def test_shares_that_leave_nothing_are_refused(val: float, test: float) -> None:
         split_by_patient([_example("a", 0)], val_fraction=val, test_fraction=test, seed=0)
 
 
-def test_check_splits_names_the_torn_patients_and_the_missing_class() -> None:
+def test_a_patient_in_two_splits_is_named() -> None:
     both = [_example(f"{s}{y}", y, split=s) for s in SPLITS for y in (0, 1)]
-    check_splits(both)
-    with pytest.raises(DatasetError, match=r"1 patient.*train0 \(in train and val\).*--split patient"):
-        check_splits([*both, _example("train0", 0, split="val", film=1)])
+    check_patients(both)
+    torn = _example("train0", 0, split="val", film=1)
+    for check in (check_patients, lambda e: complete_splits(e, val_fraction=0.1, test_fraction=0.1, seed=0)):
+        with pytest.raises(DatasetError, match=r"1 patient.*train0 \(in train and val\).*--split patient"):
+            check([*both, torn])
+
+
+def test_a_split_without_a_class_is_named() -> None:
+    both = [_example(f"{s}{y}", y, split=s) for s in SPLITS for y in (0, 1)]
+    check_classes(both, needed=SPLITS)
     for gone in both:
         name = "pneumonia" if gone.label else "normal"
         rest = [e for e in both if e is not gone]
         few = rf"Only 2 {name} film\(s\) are there, but each of train, val, test needs one; add films or ask a friend"
         with pytest.raises(DatasetError, match=few):
-            check_splits(rest, advice="ask a friend")
+            check_classes(rest, needed=SPLITS, advice="ask a friend")
         elsewhere = next(e.split for e in rest if e.label == gone.label)
         with pytest.raises(DatasetError, match=f"The {gone.split} split holds no {name} film"):
-            check_splits([*rest, _example("another", gone.label, split=elsewhere)])
-    check_splits(both[:2], needed=("train",))
+            check_classes([*rest, _example("another", gone.label, split=elsewhere)], needed=SPLITS)
+        check_classes(rest, needed=[s for s in SPLITS if s != gone.split])
 
 
 def test_folders_are_kept_as_they_are(tmp_path: Path) -> None:

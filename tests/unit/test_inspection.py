@@ -156,6 +156,17 @@ def test_a_contact_sheet_shows_both_classes_and_boxes(tmp_path: Path, chests: li
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 1280
 
 
+def test_a_set_too_small_to_train_on_may_be_looked_at(
+    tmp_path: Path, chests: list[np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{_png(tmp_path / f'{k}.png', chests[k]).name},1" for k in range(3)]
+    (tmp_path / "list.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    assert main(["inspect", "csv", "--data-dir", str(tmp_path), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "pneumonia 3" in lines and "96 x 96: 3" in lines
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 1280
+
+
 def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "rsna", "--data-dir", str(tmp_path)]) == 1
     assert "does not hold stage_2_train_labels.csv" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from model.datasets.rsna import CLASSES, IMAGES, LABELS, NEITHER, NORMAL, OPACIT
 from model.errors import DatasetError
 from model.film_cache import FilmCache
 from model.films import read_films
+from model.planning import load_dataset
 from model.runs import Run
+from model.settings import TrainingConfig
 from tests.real_data import DATA, needs_data
 from tests.unit.films import dicom
 
@@ -151,9 +154,12 @@ def test_too_few_healthy_films_are_told_with_the_way_out(tmp_path: Path) -> None
     _write(tmp_path)
     for k in range(1, 10):
         (tmp_path / IMAGES / f"n{k}.dcm").unlink()
-    with pytest.raises(DatasetError, match=r"Only 1 normal film.* each of train, val needs one; .* --negatives all"):
-        load(tmp_path)
-    assert len(load(tmp_path, negatives="all").examples) == 21
+    config = TrainingConfig(dataset="rsna", data_dir=str(tmp_path))
+    with pytest.raises(DatasetError, match=r"Only 1 normal film.* train, val needs one; .* take --negatives all"):
+        load_dataset(config)
+    with pytest.raises(DatasetError, match=r"needs one; add films or raise --limit"):
+        load_dataset(replace(config, limit=1, options={"negatives": "all"}))
+    assert len(load_dataset(replace(config, options={"negatives": "all"})).examples) == 21
 
 
 def test_the_registry_offers_it_with_its_option() -> None:

@@ -98,7 +98,7 @@ def test_bad_arguments_end_with_2_and_a_sentence(
         (["--head", "flatten", "--stages", "32:1,64:1"], "A Flatten head has one input size, received stages at"),
         (["--weights", "imagenet"], "A network of another width cannot take ImageNet's weights"),
         (["--weights", "nowhere.h5"], "There is no weight file nowhere.h5; give a file, 'imagenet' or 'random'."),
-        (["--limit", "1"], "split holds no"),
+        (["--limit", "1"], "needs one; add films or raise --limit"),
         (["--val-fraction", "0.9"], "Validation and test shares are 0.9 and 0.1"),
         (["--val-fraction", "0"], "The val split holds no normal film"),
     ],
