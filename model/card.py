@@ -98,6 +98,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         "data": {
             **run.config["data"],
             "population": dataset.population,
+            "people": dataset.people,
             "unreadable": len(val.unreadable) + len(test.unreadable),
         },
         "training": {

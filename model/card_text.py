@@ -16,13 +16,13 @@ _LABELS = {
 
 def card_summary(card: Mapping[str, Any]) -> str:
     """Return the card's numbers as Markdown, for the README."""
-    test = card["test"]
+    test, people = card["test"], _people(card)
     changed = card["stress"][1:]
     worst = min(changed, key=lambda row: row["accuracy"])
     return "\n".join(
         [
-            f"Measured on {test['films']:,} films of {test['patients']:,} children that were never trained on "
-            f"({test['normal']:,} normal, {test['pneumonia']:,} pneumonia), at the shipped threshold of "
+            f"Measured on {test['films']:,} films of {test['patients']:,} {people} that were never trained on "
+            f"({test['normal']:,} normal, {test['pneumonia']:,} pneumonia), at its threshold of "
             f"{card['threshold']:.2f}:",
             "",
             *_number_table(test["numbers"]),
@@ -38,7 +38,7 @@ def card_page(card: Mapping[str, Any]) -> str:
     """Return the whole card as a Markdown page."""
     data, training = card["data"], card["training"]
     lines = [
-        "# The shipped model",
+        "# Model card",
         "",
         "Made by `python -m model.card`; every number is measured by that command.",
         "",
@@ -64,7 +64,7 @@ def card_page(card: Mapping[str, Any]) -> str:
             for row in card["stress"]
         ),
         "",
-        *_look_section(card.get("look_split")),
+        *_look_section(card.get("look_split"), _people(card)),
         "## Data",
         "",
         f"{data['name']}: {data['population']}. Source: {data['source']}. Licence: {data['licence']}. "
@@ -107,7 +107,11 @@ def card_page(card: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _look_section(look: Mapping[str, Any] | None) -> list[str]:
+def _people(card: Mapping[str, Any]) -> str:
+    return str(card["data"].get("people", "patients"))
+
+
+def _look_section(look: Mapping[str, Any] | None, people: str) -> list[str]:
     if look is None:
         return []
     test = look["test"]
@@ -115,9 +119,9 @@ def _look_section(look: Mapping[str, Any] | None) -> list[str]:
         "## On a look never seen",
         "",
         "The films were clustered by how they look (blackest and whitest gray, sharpness, edges), and one whole look "
-        f"was held out: {test['films']:,} films of {test['patients']:,} children ({test['normal']:,} normal, "
+        f"was held out: {test['films']:,} films of {test['patients']:,} {people} ({test['normal']:,} normal, "
         f"{test['pneumonia']:,} pneumonia). Another network was trained by the command below on {look['train']:,} "
-        f"films of the other looks ({look['left_out']:,} more were left out because their children have films in the "
+        f"films of the other looks ({look['left_out']:,} more were left out because their {people} have films in the "
         f"held-out look). At the threshold of its own validation films, {look['threshold']:.2f}:",
         "",
         *_number_table(test["numbers"]),

@@ -81,6 +81,8 @@ class Dataset:
         Provenance, for the card.
     population : str
         Whose films these are, in a few words.
+    people : str
+        What its patients are called in sentences with numbers, in the plural.
     not_meant_for : tuple of str
         For whom a model trained on them is not meant, for the card.
     examples : tuple of Example
@@ -100,6 +102,7 @@ class Dataset:
     licence: str
     citation: str
     population: str
+    people: str = "patients"
     not_meant_for: tuple[str, ...] = ()
     examples: tuple[Example, ...]
     labelled: Mapping[str, int] = field(default_factory=dict)
@@ -143,6 +146,7 @@ class Dataset:
             "licence": self.licence,
             "citation": self.citation,
             "population": self.population,
+            "people": self.people,
             "counts": self.counts(),
             "labelled": dict(self.labelled),
             "missing": len(self.missing),

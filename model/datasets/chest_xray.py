@@ -68,6 +68,7 @@ def load(
         citation="Kermany, Zhang, Goldbaum: Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for "
         "Classification (2018); Kermany et al., Cell 172:1122-1131 (2018)",
         population="children aged 1 to 5, one hospital in Guangzhou, frontal films",
+        people="children",
         not_meant_for=(
             "adults: it was trained on children aged one to five",
             "other hospitals: all its films come from one, and a model usually loses accuracy elsewhere",

@@ -108,6 +108,7 @@ def load(
         citation="none: the films are of nobody",
         population="synthetic chests, films of nobody"
         + (f" with a planted shortcut, p = {p:g}" if p is not None else ""),
+        people="synthetic chests",
         not_meant_for=("real films of any kind: it was trained on drawings",),
         examples=tuple(sorted((_finished(e, p) for e in dealt), key=lambda e: e.path)),
         labelled={"normal": count - count // 2, "pneumonia": count // 2},

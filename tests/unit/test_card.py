@@ -270,6 +270,16 @@ def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytes
     assert said.count("\n") == 1
 
 
+def test_the_card_says_whose_films_were_counted(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    _, _, card = made
+    count = card["test"]["patients"]
+    assert f" films of {count} children that were never trained on" in card_summary(card)
+    drawn = {**card, "data": {**card["data"], "people": "synthetic chests"}}
+    assert f"{count} synthetic chests that" in card_summary(drawn) and "children" not in card_summary(drawn)
+    before = {**card, "data": {k: v for k, v in card["data"].items() if k != "people"}}
+    assert f"{count} patients that" in card_summary(before)
+
+
 def test_the_readme_shows_the_shipped_card() -> None:
     root = Path(__file__).resolve().parents[2]
     text = (root / "README.md").read_text(encoding="utf-8")
