@@ -12,6 +12,7 @@ import numpy as np
 from model.cache import atomic_path
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, check_classes
+from model.datasets.splits import check_patients
 from model.datasets.tables import shortened
 from model.duplicates import name_in
 from model.errors import DatasetError, RunError
@@ -24,7 +25,9 @@ _MORE_NEGATIVES = "take --negatives all, which counts other films without pneumo
 
 
 def load_dataset(config: TrainingConfig) -> Dataset:
-    """Return the data set of a config, split and, where asked, limited; there are films of both classes to train on.
+    """Return the data set of a config, split and, where asked, limited.
+
+    No patient is in two of its splits, and there are films of both classes to train on and to validate.
 
     Raises
     ------
@@ -50,6 +53,7 @@ def load_dataset(config: TrainingConfig) -> Dataset:
     if config.limit:
         dataset = _limited(dataset, config)
     advice = "raise --limit" if config.limit else _MORE_NEGATIVES if options.get("negatives") == "normal" else ""
+    check_patients(dataset.examples)
     check_classes(dataset.examples, needed=("train", "val"), advice=advice)
     return dataset
 

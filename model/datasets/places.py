@@ -75,7 +75,7 @@ class Place:
             homes = ((PurePosixPath(m).parent, m) for m in members(self.root))
             pattern = (self.prefix + folder).rstrip("/") or "."
             found = [self.root / m for home, m in homes if fnmatchcase(home.as_posix(), pattern)]
-        return {p.name: p for p in found if p.suffix.lower() in suffixes and not p.name.startswith(".")}
+        return {p.name: p for p in found if _is_film(p, suffixes)}
 
     def films_below(self, folders: Sequence[str], *suffixes: str) -> dict[str, Path]:
         """Return the path of every film anywhere below some folders, by its path relative to the place.
@@ -100,8 +100,11 @@ class Place:
             top = self.root / self.prefix
             starts = tuple(f"{self.prefix}{folder}/" for folder in folders)
             found = [self.root / m for m in members(self.root) if m.startswith(starts)]
-        chosen = (p for p in found if p.suffix.lower() in suffixes and not p.name.startswith("."))
-        return {p.relative_to(top).as_posix(): p for p in chosen}
+        return {p.relative_to(top).as_posix(): p for p in found if _is_film(p, suffixes)}
+
+
+def _is_film(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def find_place(where: Path, marker: str) -> Place:

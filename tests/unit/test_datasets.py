@@ -13,6 +13,8 @@ from model.datasets import REGISTRY, SPLITS, Dataset, Example, Kind, check_class
 from model.datasets.chest_xray import load, patient_of
 from model.datasets.splits import check_patients, complete_splits
 from model.errors import DatasetError
+from model.planning import load_dataset
+from model.settings import TrainingConfig
 
 WELL = [f"IM-{k:04d}-0001.jpeg" for k in range(1, 21)]
 SICK = [f"person{k}_bacteria_{k + 100}.jpeg" for k in range(1, 21)]
@@ -284,3 +286,21 @@ def test_the_readme_shows_a_data_set_that_works(tmp_path: Path) -> None:
     assert sum(split["films"] for split in dataset.counts().values()) == 40
     assert len({e.patient for e in dataset.examples}) == 20
     assert len(dataset.fingerprint()) == 64
+
+
+def test_whatever_a_data_set_says_no_patient_is_trained_on_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    films = [_example(f"{s}{y}", y, split=s) for s in SPLITS for y in (0, 1)]
+    torn = _example("train0", 0, split="test", film=1)
+
+    def careless(folder: Path, **_: object) -> Dataset:
+        return Dataset(
+            name="mine", source="", licence="", citation="", population="", examples=(*films, *([torn] * tear))
+        )
+
+    monkeypatch.setitem(REGISTRY, "mine", Kind(name="mine", about="", load=careless))
+    config = TrainingConfig(dataset="mine", data_dir="nowhere")
+    tear = 0
+    assert len(load_dataset(config).examples) == 6
+    tear = 1
+    with pytest.raises(DatasetError, match=r"1 patient.*train0 \(in test and train\)"):
+        load_dataset(config)
