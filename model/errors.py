@@ -31,3 +31,7 @@ class CheckpointError(PneumoscopeError):
 
 class ArtifactError(PneumoscopeError):
     """A download that failed or does not match its fingerprint."""
+
+
+class ExplainError(PneumoscopeError):
+    """Something about a network or a film that cannot be explained in the way that was asked for."""

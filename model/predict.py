@@ -166,9 +166,10 @@ def _lines_file(target: Path | None) -> Iterator[TextIO | None]:
 def _load(folder: Path | None) -> Reader:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model.checkpoint import load_checkpoint
+    from model.classifier import Classifier
     from model.predictor import Predictor
 
-    return Predictor(load_checkpoint(folder)) if folder is not None else Predictor.shipped()
+    return Predictor(Classifier.of(load_checkpoint(folder))) if folder is not None else Predictor.shipped()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,60 +1,47 @@
-"""From a film to a prediction and its heatmap: two traced functions, built once, served in turn."""
+"""One traced pass -> prediction, the maps of all layers, and the heatmaps of all convolutions."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model.checkpoint import Checkpoint, load_checkpoint
-from model.explain.gradcam import Heatmap, grad_cam
+from model.checkpoint import load_checkpoint
+from model.classifier import Classifier
+from model.errors import CheckpointError
+from model.explain.cam import CAM_METHODS, Heatmap
 from model.fifo import FifoLock
+from model.graph import Node, Recording, logits_of, recording, wiring
 from model.images import Radiograph
-from model.preprocess import INPUT_SIZE, preprocess
-from model.vgg16 import CLASSES, CONV_NAMES
+from model.sight import LayerFacts, Map, Prediction, Side, Sight, given_to
 
-LAST_CONV = CONV_NAMES[-1]
-Verdict = Literal["normal", "pneumonia"]
+__all__ = ["Heatmap", "Prediction", "Predictor", "Sight", "Trace"]
 
-__all__ = ["LAST_CONV", "Explanation", "Heatmap", "Prediction", "Predictor", "Verdict"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What the network says about one film.
-
-    Attributes
-    ----------
-    probability : float
-        Of pneumonia, 0..1.
-    logits : tuple of float
-        The scores of `model.vgg16.CLASSES` before the softmax.
-    threshold : float
-        From which probability on the verdict is pneumonia.
-    verdict : {"normal", "pneumonia"}
-        The side of the threshold.
-    seconds : float
-        Preprocessing and network, without waiting for a turn.
-    """
-
-    probability: float
-    logits: tuple[float, float]
-    threshold: float
-    verdict: Verdict
-    seconds: float
+_ODD = ("grad-cam", "hires-cam")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Explanation:
-    """A prediction and where in the film it comes from."""
+class Trace:
+    """The raw numbers of one pass.
 
-    prediction: Prediction
-    heatmap: Heatmap
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (classes,)
+        Before the softmax.
+    maps : Mapping of str to ndarray of float32, shape (height, width, channels)
+        The output of each convolution and pooling; see also `model.sight.Sight`.
+    gradients : Mapping of str to ndarray of float32, shape (height, width, channels)
+        Of the log odds of "yes" by the output of each layer; empty unless asked for.
+    """
+
+    logits: Map
+    maps: Mapping[str, Map]
+    gradients: Mapping[str, Map]
 
 
 class Predictor:
@@ -62,30 +49,34 @@ class Predictor:
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        As `model.checkpoint.load_checkpoint` gives it.
+    classifier : Classifier
+        The network and what it needs.
+
+    Raises
+    ------
+    CheckpointError
+        If the network is no image classifier.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.threshold = checkpoint.threshold
-        self.version = checkpoint.sha256[:12]
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.threshold = classifier.threshold
+        self.version = classifier.version
+        self.passes = 0
         self._queue = FifoLock()
-        network = checkpoint.model
-        logits = network.get_layer("logits").output
-        to_logits = keras.Model(network.input, logits)
-        to_both = keras.Model(network.input, [network.get_layer(LAST_CONV).output, logits])
-        film = tf.TensorSpec((1, INPUT_SIZE, INPUT_SIZE, 1), tf.float32)
-        self._logits = tf.function(lambda x: to_logits(x, training=False), input_signature=[film])
-
-        def explained(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                features, scores = to_both(x, training=False)
-                # The log-odds: a softmax does not change when both logits rise, so neither logit alone is evidence.
-                score = scores[:, CLASSES.index("pneumonia")] - scores[:, CLASSES.index("normal")]
-            return scores, features, tape.gradient(score, features)
-
-        self._explained = tf.function(explained, input_signature=[film])
+        one, many = ((size, *classifier.input_shape) for size in (1, None))
+        self._logits = _traced(self._run_logits, one)
+        self._trace = _traced(self._run_trace, one)
+        self._trace_with_gradients = _traced(self._run_gradients, one)
+        self._sight = _traced(self._run_sight, one)
+        self._scores = _traced(self._run_scores, many)
+        self._score_gradients = _traced(self._run_score_gradients, many)
+        self.nodes = self._look_inside(one)
+        self.layers = tuple(
+            LayerFacts(name=node.name, kind=node.kind, size=(node.shape[0], node.shape[1]), channels=node.shape[2])
+            for node in self.nodes
+            if node.kind is not None
+        )
 
     @classmethod
     def shipped(cls) -> Predictor:
@@ -96,46 +87,219 @@ class Predictor:
         CheckpointError
             If it is missing or damaged.
         """
-        return cls(load_checkpoint())
+        return cls(Classifier.of(load_checkpoint()))
 
     @property
     def queue_length(self) -> int:
         """How many films wait for their turn at this moment."""
         return self._queue.waiting
 
+    @property
+    def last_convolution(self) -> str:
+        """The name of the convolution that is nearest to the answer."""
+        return [layer.name for layer in self.layers if layer.kind == "convolution"][-1]
+
     def warm_up(self) -> None:
-        """Trace and run both functions once, so that the first film is as fast as the next."""
-        nothing = np.zeros((1, INPUT_SIZE, INPUT_SIZE, 1), dtype=np.float32)
+        """Trace and run the functions a page needs, so that the first film is as fast as the next."""
+        nothing = np.zeros((1, *self.classifier.input_shape), dtype=np.float32)
         with self._queue:
             self._logits(tf.constant(nothing))
-            self._explained(tf.constant(nothing))
+            self._sight(tf.constant(nothing))
+
+    def prepare(self, film: Radiograph) -> Map:
+        """Return the network's input for a film, shape (height, width, channels)."""
+        return self.classifier.prepare(film.pixels)
+
+    def given(self, sight: Sight, convolution: str) -> Map:
+        """Return what a convolution was given in a pass that kept its maps, shape (height, width, channels).
+
+        Raises
+        ------
+        KeyError
+            If there is no such convolution, or the maps were not kept.
+        """
+        kept = sight.maps.get(given_to(convolution))
+        if kept is not None:
+            return kept
+        (node,) = (node for node in self.nodes if node.name == convolution)
+        return sight.maps[self.nodes[node.sources[0]].name]
 
     def predict(self, film: Radiograph) -> Prediction:
         """Return the prediction for one film."""
         with self._queue:
             began = time.perf_counter()
-            scores = self._logits(self._input(film)).numpy()
+            scores = self._call(self._logits, self.prepare(film)[None]).numpy()
             return self._prediction(scores[0], time.perf_counter() - began)
 
-    def explain(self, film: Radiograph) -> Explanation:
-        """Return the prediction for one film and the last convolution's Grad-CAM for the log-odds of pneumonia."""
+    def explain(self, film: Radiograph, *, keep_maps: bool = True) -> Sight:
+        """Return everything one pass tells about one film.
+
+        Parameters
+        ----------
+        film : Radiograph
+            The film.
+        keep_maps : bool
+            Keep the raw maps of all layers (60 MB for VGG16), or only answer and heatmaps (4 MB).
+        """
         with self._queue:
             began = time.perf_counter()
-            scores, features, gradients = self._explained(self._input(film))
-            heatmap = grad_cam(features.numpy()[0], gradients.numpy()[0], layer=LAST_CONV)
+            grid = self.prepare(film)
+            scores, maps, pushes, summed = self._call(self._sight, grid[None])
+            kept = {name: value.numpy()[0] for name, value in maps.items()} if keep_maps else {}
+            summed = {key: value.numpy() for key, value in summed.items()}
             prediction = self._prediction(scores.numpy()[0], time.perf_counter() - began)
-        return Explanation(prediction=prediction, heatmap=heatmap)
+        return Sight(
+            prediction=prediction,
+            film=grid,
+            layers=self.layers,
+            maps=kept,
+            pushes={name: value.numpy() for name, value in pushes.items()},
+            summed=_both_sides(summed),
+        )
 
-    def _input(self, film: Radiograph) -> tf.Tensor:
-        return tf.constant(preprocess(film.pixels)[None])
+    def trace(self, film: Radiograph, *, gradients: bool = False) -> Trace:
+        """Return the raw maps of one pass and, when asked for, the gradients at all layers."""
+        with self._queue:
+            run = self._trace_with_gradients if gradients else self._trace
+            scores, maps, slopes = self._call(run, self.prepare(film)[None])
+            return Trace(
+                logits=scores.numpy()[0],
+                maps={name: value.numpy()[0] for name, value in maps.items()},
+                gradients={name: value.numpy()[0] for name, value in slopes.items()},
+            )
 
-    def _prediction(self, logits: NDArray[np.float32], seconds: float) -> Prediction:
-        normal, pneumonia = float(logits[0]), float(logits[1])
-        probability = float(1 / (1 + np.exp(np.float64(normal) - np.float64(pneumonia))))
+    def scores(self, inputs: NDArray[np.float32]) -> Map:
+        """Return the log odds of "yes" for prepared inputs.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (batch, height, width, channels)
+            As `prepare` makes them. Others get their turn between two calls, so keep batches short.
+
+        Returns
+        -------
+        ndarray of float32, shape (batch,)
+            Log odds, natural logarithm.
+        """
+        with self._queue:
+            return np.asarray(self._call(self._scores, inputs).numpy(), dtype=np.float32)
+
+    def score_gradients(self, inputs: NDArray[np.float32]) -> tuple[Map, Map]:
+        """Return the log odds of "yes" for prepared inputs, shape (batch,), and their gradient by the inputs."""
+        with self._queue:
+            scores, slopes = self._call(self._score_gradients, inputs)
+            return scores.numpy(), slopes.numpy()
+
+    def _call(self, function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> Any:
+        self.passes += 1
+        return function(tf.constant(inputs))
+
+    def _run(self, x: Any) -> tuple[Any, Recording]:
+        with recording(self.classifier.model) as record:
+            output = self.classifier.model(x, training=False)
+            logits = tf.cast(logits_of(record, output), tf.float32)
+        return logits, record
+
+    def _run_logits(self, x: Any) -> Any:
+        return self._run(x)[0]
+
+    def _run_scores(self, x: Any) -> Any:
+        return self._log_odds(self._run(x)[0])
+
+    def _run_trace(self, x: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        logits, record = self._run(x)
+        return logits, _outputs(record), {}
+
+    def _run_gradients(self, x: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits, record = self._run(x)
+            score = self._log_odds(logits)
+        steps = record.maps()
+        slopes = tape.gradient(
+            score, [step.output for step in steps], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        gradients = {step.name: tf.cast(g, tf.float32) for step, g in zip(steps, slopes, strict=True)}
+        return logits, _outputs(record), gradients
+
+    def _run_sight(self, x: Any) -> tuple[Any, dict[str, Any], dict[str, Any], dict[tuple[str, str, str], Any]]:
+        logits, maps, gradients = self._run_gradients(x)
+        pushes, summed = {}, {}
+        for layer in self.layers:
+            name = layer.name
+            features, slope = maps[name][0], gradients[name][0]
+            pushes[name] = tf.reduce_sum(features * slope, axis=(0, 1))
+            for key, method in CAM_METHODS.items() if layer.kind == "convolution" else ():
+                summed[key, name, "yes"] = method.summed(features, slope)
+                if key not in _ODD:
+                    summed[key, name, "no"] = method.summed(features, -slope)
+        return logits, maps, pushes, summed
+
+    def _run_score_gradients(self, x: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = self._run_scores(x)
+        return score, tape.gradient(score, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def _log_odds(self, logits: Any) -> Any:
+        """Of "yes". A softmax does not change when all logits rise, so no logit alone is evidence."""
+        yes = list(self.classifier.positive)
+        no = [k for k in range(len(self.classifier.classes)) if k not in yes]
+        return tf.reduce_logsumexp(tf.gather(logits, yes, axis=1), axis=1) - tf.reduce_logsumexp(
+            tf.gather(logits, no, axis=1), axis=1
+        )
+
+    def _look_inside(self, shape: tuple[int | None, ...]) -> tuple[Node, ...]:
+        found: list[tuple[Node, ...]] = []
+
+        def look(x: Any) -> Any:
+            logits, record = self._run(x)
+            found.append(wiring(record, x))
+            return logits
+
+        logits = _traced(look, shape).get_concrete_function().structured_outputs
+        names = self.classifier.classes
+        if logits.shape[-1] != len(names):
+            raise CheckpointError(
+                f"The network tells {logits.shape[-1]} classes apart, {len(names)} names were given "
+                f"({', '.join(names)})."
+            )
+        if not any(node.kind == "convolution" for node in found[0]):
+            raise CheckpointError("The network has no convolution, so there is nothing to look into.")
+        return found[0]
+
+    def _prediction(self, logits: Map, seconds: float) -> Prediction:
+        wide = logits.astype(np.float64)
+        yes = list(self.classifier.positive)
+        no = [k for k in range(len(wide)) if k not in yes]
+        probability = float(1 / (1 + np.exp(np.logaddexp.reduce(wide[no]) - np.logaddexp.reduce(wide[yes]))))
         return Prediction(
             probability=probability,
-            logits=(normal, pneumonia),
+            logits=tuple(float(value) for value in logits),
             threshold=self.threshold,
-            verdict="pneumonia" if probability >= self.threshold else "normal",
+            verdict=self.classifier.sides[probability >= self.threshold],
             seconds=seconds,
         )
+
+
+def _traced(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Any:
+    return tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+
+
+def _outputs(record: Recording) -> dict[str, Any]:
+    """Return the maps of all layers, and under `given_to` what convolutions are given that is no layer's map."""
+    steps = record.maps()
+    found = {step.name: step.output for step in steps}
+    known = {id(step.output) for step in steps}
+    for step in steps:
+        if step.kind == "convolution" and id(step.inputs[0]) not in known:
+            found[given_to(step.name)] = step.inputs[0]
+    return {name: tf.cast(tensor, tf.float32) for name, tensor in found.items()}
+
+
+def _both_sides(summed: Mapping[tuple[str, str, Side], Map]) -> dict[tuple[str, str, Side], Map]:
+    """Add what the odd methods would say for "no": the same map with its sign turned."""
+    mirrored: dict[tuple[str, str, Side], Map] = {
+        (method, layer, "no"): -value for (method, layer, side), value in summed.items() if method in _ODD
+    }
+    return {**summed, **mirrored}

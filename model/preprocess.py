@@ -6,6 +6,8 @@ export did to the tones. Augmentation happens between the two.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,17 +18,19 @@ VERSION = "tone-2"
 _MARGIN = 1 / 8
 _TAILS = (1.0, 99.0)
 _EXPONENTS = (0.4, 2.5)
+# Pillow first averages whole blocks where more than this many pixels of them become one.
+_REDUCING_GAP = 2.0
 
 
-def to_grid(pixels: NDArray[np.float32], *, size: int = INPUT_SIZE) -> NDArray[np.float32]:
-    """Squash a film to a square grid, as the films of the training set were.
+def to_grid(pixels: NDArray[np.float32], *, size: int | tuple[int, int] = INPUT_SIZE) -> NDArray[np.float32]:
+    """Squash a film to a grid, as the films of the training set were.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (height, width)
         Gray in 0..1.
-    size : int
-        Side of the result in pixels.
+    size : int or tuple of int
+        Side of the result in pixels, or its (height, width).
 
     Returns
     -------
@@ -35,11 +39,40 @@ def to_grid(pixels: NDArray[np.float32], *, size: int = INPUT_SIZE) -> NDArray[n
         of the training set, which came at 224 pixels (standard deviation of the Laplacian 12.5 in its normal films;
         the 16 films that are there at full size get 13.5 by this filter and 17 by averaging areas).
     """
-    if pixels.shape == (size, size):
+    height, width = (size, size) if isinstance(size, int) else size
+    if pixels.shape == (height, width):
         return pixels.astype(np.float32, copy=True)
     film = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
-    grid = np.asarray(film.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0), dtype=np.float32)
-    return np.clip(grid, 0, 1)
+    grid = film.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    return np.clip(np.asarray(grid, dtype=np.float32), 0, 1)
+
+
+def source_span(first: int, last: int, *, film: int, grid: int) -> tuple[int, int]:
+    """Return which pixels of a film flow into a row of grid pixels, along one axis.
+
+    `standardize` is left out: it changes tones by statistics of the whole film, not places.
+
+    Parameters
+    ----------
+    first, last : int
+        The first and the last grid pixel.
+    film, grid : int
+        Length of the film and of the grid in pixels.
+
+    Returns
+    -------
+    start, stop : int
+        The first film pixel, and the one after the last.
+    """
+    if film == grid:
+        return first, last + 1
+    reduction = max(int(film / grid / _REDUCING_GAP), 1)
+    scale = film / reduction / grid
+    reach = max(scale, 1.0)
+    blocks = math.ceil(film / reduction)
+    start = max(int((first + 0.5) * scale - reach + 0.5), 0)
+    stop = min(int((last + 0.5) * scale + reach + 0.5), blocks)
+    return start * reduction, min(stop * reduction, film)
 
 
 def standardize(film: NDArray[np.float32]) -> NDArray[np.float32]:

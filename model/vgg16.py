@@ -40,6 +40,8 @@ class GrayToImageNet(keras.layers.Layer):  # type: ignore[misc]
     -124..152. The means are those of ``keras.applications.vgg16.preprocess_input`` ("caffe" mode).
     """
 
+    elementwise = True
+
     def call(self, gray: keras.KerasTensor) -> keras.KerasTensor:
         """Scale to 0..255, repeat to three channels and subtract the BGR means."""
         means = keras.ops.convert_to_tensor(_IMAGENET_BGR_MEANS, dtype=self.compute_dtype)

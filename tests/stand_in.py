@@ -1,51 +1,31 @@
 """A predictor for tests of the pages: instant, counted, and as sure as a test wants it to be.
 
-Its answers follow the film's brightness, so a test can make a film of any probability.
+Its answers follow the film's brightness, so a test can make a film of any probability. Its maps are those of a small
+network, but have the layers and the arithmetic of a real one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from model.checkpoint import Checkpoint
+from model.classifier import Classifier
 from model.images import Radiograph
+from model.predictor import Predictor
+from model.sight import Prediction, Sight
+from model.vgg16 import CONV_NAMES, build_classifier
 
 
-@dataclass(frozen=True)
-class StandInPrediction:
-    """Same fields as ``model.predictor.Prediction``."""
-
-    probability: float
-    logits: tuple[float, float]
-    threshold: float
-    verdict: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class StandInHeatmap:
-    """Same fields as ``model.predictor.Heatmap``."""
-
-    values: NDArray[np.float32]
-    maximum: float
-    layer: str
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether anything speaks for pneumonia."""
-        return self.maximum > 0.0
-
-
-@dataclass(frozen=True)
-class StandInExplanation:
-    """Same fields as ``model.predictor.Explanation``."""
-
-    prediction: StandInPrediction
-    heatmap: StandInHeatmap
+@cache
+def small_predictor() -> Predictor:
+    """Return a predictor with VGG16's layers and a sixteenth of its channels."""
+    network = build_classifier(base_width=1 / 16, width=8, seed=2)
+    return Predictor(Classifier.of(Checkpoint(model=network, card={}, threshold=0.4, sha256="0123456789ab")))
 
 
 @dataclass
@@ -59,25 +39,34 @@ class StandInPredictor:
     calls: list[tuple[str, str]] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
-    def predict(self, film: Radiograph) -> StandInPrediction:
+    @property
+    def classifier(self) -> Classifier:
+        """The small network's."""
+        return small_predictor().classifier
+
+    def predict(self, film: Radiograph) -> Prediction:
         """Answer and count."""
         self.calls.append(("predict", film.sha256))
         return self._judge(film)
 
-    def explain(self, film: Radiograph) -> StandInExplanation:
-        """Answer and count; a film without any white has no positive evidence."""
+    def explain(self, film: Radiograph) -> Sight:
+        """Answer and count; a film without any white has no positive evidence in the last layer."""
         self.calls.append(("explain", film.sha256))
+        prediction = self._judge(film)
+        sight = small_predictor().explain(film)
         down, across = np.mgrid[0:14, 0:14]
-        values = np.exp(-(((down - 9) / 2.6) ** 2 + ((across - 4) / 2.2) ** 2)).astype(np.float32)
-        maximum = 2.5 if float(film.pixels.max()) > 0.5 else 0.0
-        heatmap = StandInHeatmap(values=values * (maximum > 0), maximum=maximum, layer="block5_conv3")
-        return StandInExplanation(prediction=self._judge(film), heatmap=heatmap)
+        blob = 2.5 * np.exp(-(((down - 9) / 2.6) ** 2 + ((across - 4) / 2.2) ** 2)).astype(np.float32)
+        shown = blob if float(film.pixels.max()) > 0.5 else -blob
+        summed = dict(sight.summed)
+        summed["grad-cam", CONV_NAMES[-1], "yes"] = shown
+        summed["grad-cam", CONV_NAMES[-1], "no"] = -shown
+        return replace(sight, prediction=prediction, summed=summed)
 
-    def _judge(self, film: Radiograph) -> StandInPrediction:
+    def _judge(self, film: Radiograph) -> Prediction:
         self.before()
         time.sleep(self.delay)
         probability = float(film.pixels.mean())
-        return StandInPrediction(
+        return Prediction(
             probability=probability,
             logits=(0.0, float(np.log(max(probability, 1e-9) / max(1 - probability, 1e-9)))),
             threshold=self.threshold,

@@ -67,16 +67,17 @@ def _show_film() -> None:
     with left:
         place = st.empty()
         try:
-            explanation = network.explain(radiograph, place=place)
+            sight = network.explain(radiograph, place=place)
         except PneumoscopeError as error:
             problem(str(error))
             return
-        picture = film_picture(radiograph.sha256, network.version(), radiograph, explanation.heatmap)
+        heatmap = sight.heatmap("grad-cam", sight.convolutions[-1].name)
+        picture = film_picture(radiograph.sha256, network.version(), radiograph, heatmap)
         show_light_box(picture, caption=film.name, corner=_corner(radiograph))
     with right:
         label = film.sample.label if film.sample is not None else None
-        st.html(verdict_html(explanation.prediction, name=film.name, doctors=label))
-        st.html(_facts(opened, network_s=explanation.prediction.seconds))
+        st.html(verdict_html(sight.prediction, name=film.name, doctors=label))
+        st.html(_facts(opened, network_s=sight.prediction.seconds))
 
 
 def _hero(*, open_film: bool) -> str:

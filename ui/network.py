@@ -20,7 +20,7 @@ from ui.lightbox import bare_film
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from model.predictor import Explanation, Prediction, Predictor
+    from model.predictor import Prediction, Predictor, Sight
 
 Question = Literal["predict", "explain"]
 
@@ -86,7 +86,7 @@ class Desk:
                 earlier = _open(self._before(key))
         return Ticket(answer=answer, earlier=earlier)
 
-    def _work(self, question: Question, film: Radiograph) -> Prediction | Explanation:
+    def _work(self, question: Question, film: Radiograph) -> Prediction | Sight:
         predictor = self.predictor.result()
         return predictor.predict(film) if question == "predict" else predictor.explain(film)
 
@@ -107,8 +107,8 @@ def desk() -> Desk:
     return Desk(_shipped)
 
 
-def explain(film: Radiograph, *, place: DeltaGenerator) -> Explanation:
-    """Return the network's prediction and heatmap for a film, telling the person why it takes time.
+def explain(film: Radiograph, *, place: DeltaGenerator) -> Sight:
+    """Return everything the network did with a film, telling the person why it takes time.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def explain(film: Radiograph, *, place: DeltaGenerator) -> Explanation:
     model.errors.PneumoscopeError
         The network could not be loaded or could not answer.
     """
-    explanation: Explanation = _wait("explain", film, place)
-    return explanation
+    sight: Sight = _wait("explain", film, place)
+    return sight
 
 
 def predict(film: Radiograph, *, place: DeltaGenerator) -> Prediction:

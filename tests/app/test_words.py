@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.explain.cam import Heatmap
 from model.explain.overlay import blend
 from model.images import Radiograph
-from tests.stand_in import StandInHeatmap, StandInPrediction
+from model.sight import Prediction
 from ui.home import film_notes
 from ui.pictures import draw_picture, draw_thumbnail, fit
 from ui.results import as_csv, worst_first
@@ -22,7 +23,7 @@ from ui.verdict import duration, gauge_html, in_words, percent, verdict_html
 
 
 def prediction(probability: float, threshold: float = 0.4) -> Any:
-    return StandInPrediction(
+    return Prediction(
         probability=probability,
         logits=(0.0, 0.0),
         threshold=threshold,
@@ -112,7 +113,7 @@ def a_film(height: int, width: int) -> Radiograph:
 def test_picture_is_bounded_keeps_its_shape_and_glows_where_the_evidence_is() -> None:
     values = np.zeros((14, 14), dtype=np.float32)
     values[10:13, 1:4] = 1.0
-    heatmap = cast(Any, StandInHeatmap(values=values, maximum=3.0, layer="block5_conv3"))
+    heatmap = cast(Any, Heatmap(values=values, maximum=3.0, layer="block5_conv3"))
     picture = draw_picture(a_film(1500, 3000), heatmap)
     assert (picture.width, picture.height) == (1000, 500)
     film, glow = decoded(picture.film), decoded(picture.glow)
@@ -126,7 +127,7 @@ def test_picture_is_bounded_keeps_its_shape_and_glows_where_the_evidence_is() ->
 
 
 def test_picture_without_evidence_has_no_glow() -> None:
-    heatmap = cast(Any, StandInHeatmap(values=np.zeros((14, 14), np.float32), maximum=0.0, layer="block5_conv3"))
+    heatmap = cast(Any, Heatmap(values=np.zeros((14, 14), np.float32), maximum=0.0, layer="block5_conv3"))
     picture = draw_picture(a_film(60, 50), heatmap)
     assert (picture.glow, picture.legend) == ("", "")
     assert decoded(picture.film).shape == (60, 50)

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from model.checkpoint import load_checkpoint
+from model.classifier import Classifier
 from model.predictor import Predictor
 from tests.app_server import ROOT
 from tests.bench.films import jpeg_dicom
@@ -77,7 +78,7 @@ def record(request: pytest.FixtureRequest) -> Record:
 def network() -> Network:
     """Return the shipped network, warmed up."""
     checkpoint = load_checkpoint()
-    predictor = Predictor(checkpoint)
+    predictor = Predictor(Classifier.of(checkpoint))
     predictor.warm_up()
     model = checkpoint.model
     shape = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)

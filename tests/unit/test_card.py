@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from model.card import _own_commands, main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
+from model.classifier import Classifier
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
 from model.planning import load_dataset, start_run
@@ -41,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, dict[str,
 def test_numbers_are_those_of_the_predictor_on_the_files(made: tuple[Run, Path, dict[str, Any]]) -> None:
     run, out, card = made
     dataset = load_dataset(TrainingConfig.from_json(run.config))
-    predictor = Predictor(load_checkpoint(out))
+    predictor = Predictor(Classifier.of(load_checkpoint(out)))
     test = dataset.of("test")
     probabilities = np.array([predictor.predict(read_radiograph(e.path)).probability for e in test])
     labels = np.array([e.label for e in test])

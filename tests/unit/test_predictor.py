@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
 from model.checkpoint import Checkpoint
+from model.classifier import Classifier
 from model.images import Radiograph
-from model.predictor import LAST_CONV, Predictor
+from model.predictor import Predictor
 from model.preprocess import preprocess
-from model.vgg16 import build_classifier, logits_model
+from model.vgg16 import CONV_NAMES, build_classifier, logits_model
+
+LAST_CONV = CONV_NAMES[-1]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def network() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def predictor(network: keras.Model) -> Predictor:
-    return Predictor(Checkpoint(model=network, card={}, threshold=0.5, sha256="ab" * 32))
+    return Predictor(Classifier.of(Checkpoint(model=network, card={}, threshold=0.5, sha256="ab" * 32)))
 
 
 def _film(seed: int) -> Radiograph:
@@ -44,17 +48,19 @@ def test_the_probability_is_the_networks(network: keras.Model, predictor: Predic
 
 def test_the_threshold_decides_the_verdict(network: keras.Model) -> None:
     film = _film(0)
-    probability = Predictor(Checkpoint(model=network, card={}, threshold=0.5, sha256="")).predict(film).probability
+    checkpoint = Checkpoint(model=network, card={}, threshold=0.5, sha256="")
+    probability = Predictor(Classifier.of(checkpoint)).predict(film).probability
     for threshold, verdict in ((probability - 1e-3, "pneumonia"), (probability + 1e-3, "normal")):
-        with_it = Predictor(Checkpoint(model=network, card={}, threshold=threshold, sha256=""))
+        with_it = Predictor(Classifier.of(replace(checkpoint, threshold=threshold)))
         assert with_it.predict(film).verdict == verdict
 
 
 def test_the_explanation_agrees_with_the_prediction(predictor: Predictor) -> None:
     explained, predicted = predictor.explain(_film(1)), predictor.predict(_film(1))
     assert explained.prediction.probability == pytest.approx(predicted.probability, abs=1e-6)
-    assert explained.heatmap.layer == LAST_CONV == "block5_conv3"
-    assert explained.heatmap.values.shape == (14, 14)
+    heatmap = explained.heatmap("grad-cam", LAST_CONV)
+    assert heatmap.layer == predictor.last_convolution == "block5_conv3"
+    assert heatmap.values.shape == (14, 14)
 
 
 def test_the_heatmap_is_the_gradient_by_finite_differences(network: keras.Model, predictor: Predictor) -> None:
@@ -76,7 +82,7 @@ def test_the_heatmap_is_the_gradient_by_finite_differences(network: keras.Model,
         down[..., channel] -= step
         means.append((log_odds(up) - log_odds(down)) / (2 * step) / features[0, :, :, 0].size)
     expected = np.maximum(features[0] @ np.array(means), 0)
-    heatmap = predictor.explain(film).heatmap
+    heatmap = predictor.explain(film).heatmap("grad-cam", LAST_CONV)
     if not heatmap.has_evidence:
         assert expected.max() < 1e-4 * np.abs(features[0] @ np.array(means)).max()
         return
