@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,18 +143,41 @@ class Predictor:
         """
         with self._queue:
             began = time.perf_counter()
-            grid = self.prepare(film)
-            scores, maps, pushes, summed = self._call(self._sight, grid[None])
-            kept = {name: value.numpy()[0] for name, value in maps.items()} if keep_maps else {}
-            summed = {key: value.numpy() for key, value in summed.items()}
-            prediction = self._prediction(scores.numpy()[0], time.perf_counter() - began)
+            return self._see(self.prepare(film), began, keep_maps=keep_maps)
+
+    def explain_changed(self, grid: Map, changes: Sequence[tuple[Any, NDArray[np.float32]]]) -> Sight:
+        """Return what the network would do with other weights, without its maps; it is put right before anyone else.
+
+        Parameters
+        ----------
+        grid : ndarray of float32, shape (height, width, channels)
+            A prepared input.
+        changes : sequence of (variable, ndarray)
+            Weights of the network, and what they are for this one pass.
+        """
+        with self._queue:
+            began = time.perf_counter()
+            learned = [(variable, np.asarray(variable.numpy())) for variable, _ in changes]
+            try:
+                for variable, value in changes:
+                    variable.assign(value)
+                return self._see(grid, began, keep_maps=False)
+            finally:
+                for variable, value in learned:
+                    variable.assign(value)
+
+    def _see(self, grid: Map, began: float, *, keep_maps: bool) -> Sight:
+        scores, maps, pushes, summed = self._call(self._sight, grid[None])
+        kept = {name: value.numpy()[0] for name, value in maps.items()} if keep_maps else {}
+        # The arrays are made before the clock is read: they are part of the work.
+        raw = {key: value.numpy() for key, value in summed.items()}
         return Sight(
-            prediction=prediction,
+            prediction=self._prediction(scores.numpy()[0], time.perf_counter() - began),
             film=grid,
             layers=self.layers,
             maps=kept,
             pushes={name: value.numpy() for name, value in pushes.items()},
-            summed=_both_sides(summed),
+            summed=_both_sides(raw),
         )
 
     def trace(self, film: Radiograph, *, gradients: bool = False) -> Trace:

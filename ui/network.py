@@ -194,8 +194,9 @@ def _open(answers: Iterable[Future[Any]]) -> tuple[Future[Any], ...]:
 
 
 def _shipped() -> Predictor:
+    from model.own_model import chosen_classifier
     from model.predictor import Predictor
 
-    predictor = Predictor.shipped()
+    predictor = Predictor(chosen_classifier())
     predictor.warm_up()
     return predictor
