@@ -44,12 +44,19 @@ export default function (component) {
   if (!plain) {
     glow.src = data.glow;
     find(".legend img").src = data.legend;
-    find(".hint").textContent =
-      `Where the network's last layer (${data.layer}) found evidence for pneumonia. Peak before scaling: ` +
-      `${data.peak.toPrecision(3)} logits. Press and hold the film to see it bare.`;
+    find(".hint").textContent = `${data.hint} Press and hold the film to see it bare.`;
   } else {
+    find(".nothing").textContent = data.nothing;
     glow.removeAttribute("src");
   }
+
+  find(".marks").replaceChildren(
+    ...data.boxes.map(([x, y, width, height]) => {
+      const mark = document.createElement("i");
+      mark.style.cssText = `left:${100 * x}%;top:${100 * y}%;width:${100 * width}%;height:${100 * height}%`;
+      return mark;
+    }),
+  );
 
   const before = remembered();
   if (before !== null) slider.value = before;

@@ -118,6 +118,28 @@ def write_samples(folder: Path = FOLDER) -> list[Path]:
     return paths
 
 
+def write_boxes(folder: Path = FOLDER) -> Path:
+    """Write where the patches of each film lie, in the columns of RSNA's label file, and return the path."""
+    lines = ["patientId,x,y,width,height,Target"]
+    for recipe in RECIPES:
+        for patch in recipe.patches:
+            x, y, width, height = patch_box(recipe, patch)
+            lines.append(f"{recipe.name},{x:.0f},{y:.0f},{width:.0f},{height:.0f},1")
+    path = folder / "boxes.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def patch_box(recipe: Recipe, patch: Patch) -> tuple[float, float, float, float]:
+    """Return x, y, width and height, in pixels, of the box around where a patch has more than half its strength."""
+    shift = 0.015 * np.random.default_rng(recipe.seed).standard_normal()
+    reach = np.log(2) ** (1 / 2.4)
+    half = SIDE / 2
+    centre_x, centre_y = half * (1 + (patch.x - shift) * recipe.breadth), half * (1 + patch.y)
+    radius_x, radius_y = half * reach * patch.width * recipe.breadth, half * reach * patch.height
+    return centre_x - radius_x, centre_y - radius_y, 2 * radius_x, 2 * radius_y
+
+
 def _blur(plane: Plane, sigma: float) -> Plane:
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), dtype=np.float64)
 
@@ -244,3 +266,4 @@ def _patches(patches: tuple[Patch, ...], x: Plane, y: Plane, rng: np.random.Gene
 if __name__ == "__main__":
     for written in write_samples():
         print(f"{written.name}: {written.stat().st_size / 1024:.0f} KB")
+    print(write_boxes().name)

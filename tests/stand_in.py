@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -39,21 +40,20 @@ class StandInPredictor:
     calls: list[tuple[str, str]] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
-    @property
-    def classifier(self) -> Classifier:
-        """The small network's."""
-        return small_predictor().classifier
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else is asked for is the small network's."""
+        return getattr(small_predictor(), name)
 
     def predict(self, film: Radiograph) -> Prediction:
         """Answer and count."""
         self.calls.append(("predict", film.sha256))
         return self._judge(film)
 
-    def explain(self, film: Radiograph) -> Sight:
+    def explain(self, film: Radiograph, *, keep_maps: bool = True) -> Sight:
         """Answer and count; a film without any white has no positive evidence in the last layer."""
         self.calls.append(("explain", film.sha256))
         prediction = self._judge(film)
-        sight = small_predictor().explain(film)
+        sight = small_predictor().explain(film, keep_maps=keep_maps)
         down, across = np.mgrid[0:14, 0:14]
         blob = 2.5 * np.exp(-(((down - 9) / 2.6) ** 2 + ((across - 4) / 2.2) ** 2)).astype(np.float32)
         shown = blob if float(film.pixels.max()) > 0.5 else -blob

@@ -11,7 +11,7 @@ import streamlit as st
 
 from model.errors import ImageError
 from ui.lightbox import thumbnail
-from ui.state import address_parameters, chosen_film, follow_address
+from ui.state import address_parameters, chosen_film, follow_address, session
 from ui.verdict import NOT_CLINICAL
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -27,8 +27,10 @@ class Page:
 
 
 HOME = Page(path="app.py", label="Light box", icon=":material/radiology:")
-THE_MODEL = Page(path="pages/1_The_model.py", label="The model", icon=":material/fact_check:")
-MENU = (HOME, THE_MODEL)
+MAPS = Page(path="pages/1_Activation_maps.py", label="Activation maps", icon=":material/layers:")
+HEATMAPS = Page(path="pages/2_Heatmaps.py", label="Heatmaps", icon=":material/local_fire_department:")
+THE_MODEL = Page(path="pages/3_The_model.py", label="The model", icon=":material/fact_check:")
+MENU = (HOME, MAPS, HEATMAPS, THE_MODEL)
 
 
 def setup_page(title: str, *, film_beside: bool = True) -> None:
@@ -52,6 +54,7 @@ def setup_page(title: str, *, film_beside: bool = True) -> None:
     )
     st.html(_ASSETS / "style.css")
     follow_address()
+    session().place.follow_address()
     with st.sidebar:
         _menu()
         if film_beside:

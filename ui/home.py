@@ -12,7 +12,7 @@ from model.images import Radiograph
 from ui import network
 from ui.frame import THE_MODEL, invite, problem
 from ui.gallery import show_gallery
-from ui.lightbox import film_picture, show_light_box
+from ui.lightbox import film_picture, layer_words, show_light_box
 from ui.results import show_refusals, show_results
 from ui.state import ADDRESS_KEY, OpenFilm, chosen_film, session
 from ui.uploads import drop_zone, take
@@ -72,8 +72,9 @@ def _show_film() -> None:
             problem(str(error))
             return
         heatmap = sight.heatmap("grad-cam", sight.convolutions[-1].name)
-        picture = film_picture(radiograph.sha256, network.version(), radiograph, heatmap)
-        show_light_box(picture, caption=film.name, corner=_corner(radiograph))
+        picture = film_picture(radiograph.sha256, network.version(), "last", radiograph, heatmap)
+        words = layer_words(heatmap, network.predictor().classifier.sides[1])
+        show_light_box(picture, caption=film.name, corner=corner(radiograph), words=words)
     with right:
         label = film.sample.label if film.sample is not None else None
         st.html(verdict_html(sight.prediction, name=film.name, doctors=label))
@@ -99,7 +100,8 @@ def _unknown(slug: str) -> str:
     )
 
 
-def _corner(radiograph: Radiograph) -> str:
+def corner(radiograph: Radiograph) -> str:
+    """Return the technical note for a film's corner: its size and format."""
     height, width = radiograph.original_size
     return f"{width} × {height} · {radiograph.format}"
 

@@ -5,24 +5,60 @@ Pictures are remembered per session, so that those of an uploaded film leave wit
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ui.components import component
 from ui.pictures import Picture, draw_film, draw_picture, draw_thumbnail
+from ui.verdict import number
 
 if TYPE_CHECKING:
+    from model.explain.overlay import Colors
     from model.images import Radiograph
     from model.predictor import Heatmap
 
-_ASSETS = Path(__file__).parent.parent / "assets"
+
+Shares = tuple[float, float, float, float]
 
 
-def show_light_box(picture: Picture, *, caption: str, corner: str) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What is said about a heatmap.
+
+    Attributes
+    ----------
+    hint : str
+        Below a heatmap.
+    nothing : str
+        After "No positive evidence." where there is none.
+    """
+
+    hint: str
+    nothing: str
+
+
+def layer_words(heatmap: Heatmap, side: str) -> Words:
+    """Return what is said about a heatmap of one convolution, for what its side is called."""
+    return Words(
+        hint=f"Where {heatmap.layer} found evidence for {side}. Its peak, where the color scale ends, is "
+        f"{number(heatmap.maximum)} on the scale of logits.",
+        nothing=f"Nothing in {heatmap.layer} speaks for {side} on this film, so there is no heatmap to show.",
+    )
+
+
+def show_light_box(
+    picture: Picture,
+    *,
+    caption: str,
+    corner: str,
+    words: Words,
+    boxes: Sequence[tuple[float, float, float, float]] = (),
+) -> None:
     """Draw a film with its heatmap and the slider that fades it.
 
     The browser holds the bare film and the film under the full heatmap. Laying the second over the first at
@@ -36,17 +72,29 @@ def show_light_box(picture: Picture, *, caption: str, corner: str) -> None:
         What the film is called; shown as text, never as markup.
     corner : str
         A short technical note for the film's corner, such as its size.
+    words : Words
+        What is said about the heatmap.
+    boxes : sequence of tuple of float
+        x, y, width and height of what a person marked, as shares of the film's width and height.
     """
-    _light_box()(
+    component("light_box")(
         key="light-box",
-        data={**asdict(picture), "caption": caption, "corner": corner},
+        data={**asdict(picture), "caption": caption, "corner": corner, **asdict(words), "boxes": [*map(list, boxes)]},
     )
 
 
 @st.cache_data(scope="session", max_entries=12, show_spinner=False)
-def film_picture(film_hash: str, network_version: str, _film: Radiograph, _heatmap: Heatmap) -> Picture:
-    """Return `draw_picture` of a film, remembered by the film's hash and the network's version."""
-    return draw_picture(_film, _heatmap)
+def film_picture(
+    film_hash: str,
+    network_version: str,
+    what: str,
+    _film: Radiograph,
+    _heatmap: Heatmap,
+    colors: Colors = "inferno",
+    share: float = 1.0,
+) -> Picture:
+    """Return `draw_picture` of a film, remembered by the film's hash, the network's version and what is shown."""
+    return draw_picture(_film, _heatmap, colors=colors, share=share)
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner=False)
@@ -59,13 +107,3 @@ def bare_film(film_hash: str, _pixels: NDArray[np.float32]) -> str:
 def thumbnail(film_hash: str, _pixels: NDArray[np.float32]) -> bytes:
     """Return `draw_thumbnail` of a film, remembered by the film's hash."""
     return draw_thumbnail(_pixels)
-
-
-@st.cache_resource(show_spinner=False)
-def _light_box() -> st.components.v2.types.ComponentRenderer:
-    return st.components.v2.component(
-        "pneumoscope_light_box",
-        html=(_ASSETS / "light_box.html").read_text(encoding="utf-8"),
-        css=(_ASSETS / "light_box.css").read_text(encoding="utf-8"),
-        js=(_ASSETS / "light_box.js").read_text(encoding="utf-8"),
-    )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakSet, ref
 
 import streamlit as st
 
 from model.errors import PneumoscopeError
 from model.images import Radiograph
 from ui.lightbox import bare_film
+from ui.state import session
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -27,6 +31,9 @@ Question = Literal["predict", "explain"]
 _LOGGER = logging.getLogger(__name__)
 _WORKERS = 4
 _REMEMBERED_ANSWERS = 512
+_REMEMBERED_BYTES = 400_000_000
+_LIGHT = 1_000_000
+_SWEEP_S = 30.0
 _LOOK_AGAIN_S = 0.15
 _WARMING_UP = "Warming up the network. This happens once, when the server starts."
 
@@ -56,7 +63,8 @@ class Desk:
     """Loads the predictor once, in the background, and hands out answers in the order they were asked for.
 
     The same question about the same film is asked once: a second asker gets the first one's answer, also
-    while it is still being worked out. The last 512 answers are kept (about 2 KB each).
+    while it is still being worked out. Answers are kept while they fit: at most 512, and at most 400 MB of them (a
+    `Sight` of VGG16 takes 65 MB, a prediction next to nothing).
 
     Parameters
     ----------
@@ -67,13 +75,27 @@ class Desk:
     def __init__(self, load: Callable[[], Predictor]) -> None:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="network")
         self._answers: OrderedDict[tuple[Question, str], Future[Any]] = OrderedDict()
+        self._askers: dict[tuple[Question, str], WeakSet[Any]] = {}
         self._lock = threading.Lock()
         self.predictor: Future[Predictor] = self._pool.submit(load)
 
-    def ask(self, question: Question, film: Radiograph) -> Ticket:
-        """Queue a question about a film, or join the same question if it was asked before."""
+    def ask(self, question: Question, film: Radiograph, *, asker: object = None) -> Ticket:
+        """Queue a question about a film, or join the same question if it was asked before.
+
+        Parameters
+        ----------
+        question : {"predict", "explain"}
+            What to ask.
+        film : Radiograph
+            About what.
+        asker : object, optional
+            On whose behalf. When all who asked for an answer are gone, so is the answer, at the next `sweep`; without
+            an asker it stays until it no longer fits.
+        """
         key = (question, film.sha256)
         with self._lock:
+            if asker is not None:
+                self._askers.setdefault(key, WeakSet()).add(asker)
             answer = self._answers.get(key)
             if answer is None or (answer.done() and answer.exception() is not None):
                 earlier = _open(self._answers.values())
@@ -86,6 +108,14 @@ class Desk:
                 earlier = _open(self._before(key))
         return Ticket(answer=answer, earlier=earlier)
 
+    def sweep(self) -> None:
+        """Forget the answers whose askers are all gone."""
+        with self._lock:
+            for key in [key for key, askers in self._askers.items() if not askers]:
+                answer = self._answers.get(key)
+                if answer is None or answer.done():
+                    self._drop(key)
+
     def _work(self, question: Question, film: Radiograph) -> Prediction | Sight:
         predictor = self.predictor.result()
         return predictor.predict(film) if question == "predict" else predictor.explain(film)
@@ -95,16 +125,26 @@ class Desk:
         return [self._answers[other] for other in asked[: asked.index(key)]]
 
     def _forget_oldest(self) -> None:
-        for key in [key for key, answer in self._answers.items() if answer.done()]:
-            if len(self._answers) <= _REMEMBERED_ANSWERS:
-                return
-            del self._answers[key]
+        done = {key: _weight(answer) for key, answer in self._answers.items() if answer.done()}
+        total = sum(done.values())
+        for key, weight in done.items():
+            if total > _REMEMBERED_BYTES and weight > _LIGHT:
+                self._drop(key)
+                total -= weight
+            elif len(self._answers) > _REMEMBERED_ANSWERS:
+                self._drop(key)
+
+    def _drop(self, key: tuple[Question, str]) -> None:
+        self._answers.pop(key, None)
+        self._askers.pop(key, None)
 
 
 @st.cache_resource(show_spinner=False)
 def desk() -> Desk:
     """Return the server's one `Desk`; the first call starts loading the network and does not wait for it."""
-    return Desk(_shipped)
+    opened = Desk(_shipped)
+    threading.Thread(target=_sweep_forever, args=(ref(opened),), daemon=True, name="sweeper").start()
+    return opened
 
 
 def explain(film: Radiograph, *, place: DeltaGenerator) -> Sight:
@@ -132,6 +172,11 @@ def predict(film: Radiograph, *, place: DeltaGenerator) -> Prediction:
     return prediction
 
 
+def predictor() -> Predictor:
+    """Return the network that answers; waits until it is loaded."""
+    return _predictor()
+
+
 def version() -> str:
     """Return the fingerprint of the network that answers; waits until it is loaded."""
     return str(_predictor().version)
@@ -140,7 +185,7 @@ def version() -> str:
 def _wait(question: Question, film: Radiograph, place: DeltaGenerator) -> Any:
     _until_done(desk().predictor, lambda: _WARMING_UP, film, place)
     _predictor()
-    ticket = desk().ask(question, film)
+    ticket = desk().ask(question, film, asker=session())
     _until_done(ticket.answer, lambda: _queue_sentence(ticket.ahead), film, place)
     return _result(ticket.answer)
 
@@ -189,6 +234,21 @@ def _queue_sentence(ahead: int) -> str:
     return f"Waiting: {ahead} ahead of you."
 
 
+def _weight(answer: Future[Any]) -> int:
+    """How many bytes a finished answer keeps alive."""
+    return getattr(answer.result(), "nbytes", 0) if answer.exception() is None else 0
+
+
+def _sweep_forever(opened: ref[Desk]) -> None:
+    while True:
+        time.sleep(_SWEEP_S)
+        known = opened()
+        if known is None:
+            return
+        known.sweep()
+        del known
+
+
 def _open(answers: Iterable[Future[Any]]) -> tuple[Future[Any], ...]:
     return tuple(answer for answer in answers if not answer.done())
 
@@ -199,4 +259,8 @@ def _shipped() -> Predictor:
 
     predictor = Predictor(chosen_classifier())
     predictor.warm_up()
+    # After every run of a page Streamlit collects garbage, which goes through all of TensorFlow's and the network's
+    # objects each time: half a second in which nothing else happens. They are here to stay, so they are left out.
+    gc.collect()
+    gc.freeze()
     return predictor

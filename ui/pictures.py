@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
+    from model.explain.overlay import Colors
     from model.images import Radiograph
     from model.predictor import Heatmap
 
@@ -47,7 +48,7 @@ class Picture:
     layer: str
 
 
-def draw_picture(film: Radiograph, heatmap: Heatmap) -> Picture:
+def draw_picture(film: Radiograph, heatmap: Heatmap, *, colors: Colors = "inferno", share: float = 1.0) -> Picture:
     """Draw a film and its heatmap at display size.
 
     Parameters
@@ -55,16 +56,20 @@ def draw_picture(film: Radiograph, heatmap: Heatmap) -> Picture:
     film : Radiograph
         The film; at most 1000 pixels of its longer side are shown.
     heatmap : Heatmap
-        Evidence for pneumonia in the last convolution.
+        What to lay over it.
+    colors : {"inferno", "cividis"}
+        The color scale.
+    share : float
+        How far up the scale the heatmap's peak lies, 0..1: 1 on a scale of its own, less on one for several.
     """
     from model.explain.overlay import blend
 
     pixels = fit(film.pixels, LONGEST_SIDE)
     glow = legend = ""
     if heatmap.has_evidence:
-        glow = _jpeg(blend(pixels, heatmap.values, opacity=1.0))
+        glow = _jpeg(blend(pixels, heatmap.values * np.float32(share), opacity=1.0, colors=colors))
         ramp = np.linspace(0.0, 1.0, _LEGEND_STEPS, dtype=np.float32)[np.newaxis, :]
-        legend = _png(blend(np.zeros_like(ramp), ramp, opacity=1.0))
+        legend = _png(blend(np.zeros_like(ramp), ramp, opacity=1.0, colors=colors))
     return Picture(
         film=_jpeg(_gray(pixels)),
         glow=glow,
@@ -101,6 +106,11 @@ def fit(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     shrunk = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, dtype=np.float32)
+
+
+def data_url(pixels: NDArray[np.uint8], kind: Literal["JPEG", "PNG"] = "PNG") -> str:
+    """Return gray or RGB pixels as the ``data:`` address of a picture file."""
+    return _jpeg(pixels) if kind == "JPEG" else _png(pixels)
 
 
 def _gray(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -12,9 +12,12 @@ import streamlit as st
 
 from model.artifacts import SampleFilm, sample_films
 from model.images import Radiograph, read_radiograph
+from ui.place import Place
 
 if TYPE_CHECKING:
+    from model.datasets.base import Box
     from model.predictor import Prediction
+    from ui.jobs import Job
 
 MAX_FILMS = 100
 MAX_BYTES = 256 * 1024 * 1024
@@ -74,7 +77,7 @@ class OpenFilm:
     seconds: float
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Session:
     """The mutable part, one per browser tab; it lives in ``st.session_state`` and nowhere else."""
 
@@ -88,6 +91,12 @@ class Session:
     address: str | None = None
     unknown_slug: str | None = None
     opened: OpenFilm | None = None
+    beside: OpenFilm | None = None
+    boxes: dict[str, tuple[Box, ...]] = field(default_factory=dict)
+    boxes_file: str = ""
+    boxes_problem: str = ""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
 
     @property
     def held_bytes(self) -> int:
@@ -198,8 +207,9 @@ def chosen_film() -> OpenFilm | None:
 
 def address_parameters() -> dict[str, str]:
     """Return the query parameters a link to another page carries, so that its address can be shared."""
-    chosen = session().chosen
-    return {ADDRESS_KEY: chosen.sample.slug} if chosen is not None and chosen.sample is not None else {}
+    held = session()
+    film = {ADDRESS_KEY: held.chosen.sample.slug} if held.chosen is not None and held.chosen.sample is not None else {}
+    return {**film, **held.place.values}
 
 
 def _write_address(held: Session, slug: str | None) -> None:

@@ -65,6 +65,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def number(value: float) -> str:
+    """Write any number with three digits that count, without powers of ten where those can be avoided."""
+    size = abs(value)
+    if size >= 1000:
+        return f"{float(f'{value:.3g}'):,.0f}".replace("-", "−")
+    return (f"{value:.3g}" if size >= 1e-4 or value == 0 else f"{value:.1e}").replace("-", "−")
+
+
 def duration(seconds: float) -> str:
     """Write a duration for a person: "0.31 s", "12 ms"."""
     return f"{1000 * seconds:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"

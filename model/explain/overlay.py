@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Colors = Literal["inferno", "cividis"]
 
-_TABLES = {"inferno": cv2.COLORMAP_INFERNO, "cividis": cv2.COLORMAP_CIVIDIS}
+TABLES = {"inferno": cv2.COLORMAP_INFERNO, "cividis": cv2.COLORMAP_CIVIDIS}
 
 
 def blend(
@@ -42,7 +42,7 @@ def blend(
         smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
         heat = np.clip(smooth, 0, 1).astype(np.float32)
         levels = np.rint(64 + 191 * heat).astype(np.uint8)
-        color = cv2.cvtColor(cv2.applyColorMap(levels, _TABLES[colors]), cv2.COLOR_BGR2RGB)
+        color = cv2.cvtColor(cv2.applyColorMap(levels, TABLES[colors]), cv2.COLOR_BGR2RGB)
         cover = (np.float32(opacity) * np.sqrt(heat))[:, :, None]
         gray = gray * (1 - cover) + cover * color.astype(np.float32) / np.float32(255)
     return np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8)

@@ -8,9 +8,12 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from tests.app_server import ROOT
+from ui.packing import unpack
 
 HOME = str(ROOT / "app.py")
-THE_MODEL = "pages/1_The_model.py"
+MAPS = "pages/1_Activation_maps.py"
+HEATMAPS = "pages/2_Heatmaps.py"
+THE_MODEL = "pages/3_The_model.py"
 
 
 def open_home(**query: str) -> AppTest:
@@ -19,6 +22,27 @@ def open_home(**query: str) -> AppTest:
     for key, value in query.items():
         page.query_params[key] = value
     return page.run()
+
+
+def open_page(path: str, **query: str) -> AppTest:
+    """Open another page cold, with these parameters in its address."""
+    page = AppTest.from_file(HOME, default_timeout=60).run()
+    for key, value in query.items():
+        page.query_params[key] = value
+    return page.switch_page(path).run()
+
+
+def component_data(page: AppTest, name: str) -> Any:
+    """Return the data of a component on the page by its name, unpacked, or None if it is not there."""
+    return next(iter(components_data(page, name)), None)
+
+
+def components_data(page: AppTest, name: str) -> list[Any]:
+    """Return the data of all components of that name."""
+    found = [box for box in page.get("bidi_component") if box.proto.component_name == f"pneumoscope_{name}"]
+    return [
+        unpack(b.proto.bytes) if b.proto.WhichOneof("data") == "bytes" else json.loads(b.proto.json) for b in found
+    ]
 
 
 def words(page: AppTest) -> str:

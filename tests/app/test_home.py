@@ -206,9 +206,9 @@ def test_picture_of_a_film_is_drawn_once(
 ) -> None:
     drawn: list[str] = []
 
-    def count(film: Radiograph, heatmap: Any) -> Picture:
+    def count(film: Radiograph, heatmap: Any, **options: Any) -> Picture:
         drawn.append(film.sha256)
-        return draw_picture(film, heatmap)
+        return draw_picture(film, heatmap, **options)
 
     monkeypatch.setattr("ui.lightbox.draw_picture", count)
     page = drop(open_home(), ("mine.png", film_png(0.7)))

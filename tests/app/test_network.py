@@ -89,6 +89,37 @@ def test_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(stand_in.calls) == 6
 
 
+def test_answers_are_bounded_by_bytes_and_light_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = StandInPredictor()
+    desk = desk_over(stand_in)
+    weight = desk.ask("explain", film(1)).answer.result(timeout=10).nbytes
+    monkeypatch.setattr("ui.network._REMEMBERED_BYTES", 2.5 * weight)
+    desk.ask("predict", film(1)).answer.result(timeout=10)
+    for number in (2, 3, 4, 5):
+        desk.ask("explain", film(number)).answer.result(timeout=10)
+    kept = [key for key, answer in desk._answers.items() if key[0] == "explain"]
+    assert [number for _, number in kept] == [f"{number:064x}" for number in (3, 4, 5)]
+    stand_in.calls.clear()
+    desk.ask("predict", film(1)).answer.result(timeout=10)
+    assert stand_in.calls == []
+
+
+def test_answers_go_when_all_who_asked_are_gone() -> None:
+    class Visitor:
+        pass
+
+    desk, one, other = desk_over(StandInPredictor()), Visitor(), Visitor()
+    for visitor in (one, other):
+        desk.ask("explain", film(1), asker=visitor).answer.result(timeout=10)
+    desk.ask("explain", film(2)).answer.result(timeout=10)
+    del visitor, one
+    desk.sweep()
+    assert len(desk._answers) == 2
+    del other
+    desk.sweep()
+    assert [key for _, key in desk._answers] == [film(2).sha256]
+
+
 def test_network_that_fails_to_load_says_so_to_every_asker() -> None:
     def broken() -> Any:
         raise CheckpointError("no network")

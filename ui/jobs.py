@@ -1,0 +1,143 @@
+"""Work that takes seconds: done beside the page, with a bar that fills and a button that stops it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ref
+
+import streamlit as st
+
+from model.errors import PneumoscopeError
+from model.explain.work import Cancelled, Progress
+from ui.frame import problem
+from ui.state import session
+
+_WORKERS = 2
+_KEPT = 24
+_LOOK_AGAIN_S = 0.4
+
+
+@dataclass(kw_only=True, eq=False)
+class Job:
+    """One piece of work.
+
+    Attributes
+    ----------
+    answer : Future
+        Holds the result when it is done.
+    share : float
+        How much is done, 0..1.
+    stop : threading.Event
+        Set to end it.
+    """
+
+    answer: Future[Any]
+    share: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@st.cache_resource(show_spinner=False)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_WORKERS, thread_name_prefix="job")
+
+
+def result_of(key: str) -> Any:
+    """Return the result of a job that is done, or None."""
+    job = session().jobs.get(key)
+    if job is None or not job.answer.done() or job.answer.exception() is not None:
+        return None
+    return job.answer.result()
+
+
+def show_job(key: str, label: str, work: Callable[[Progress], Any], *, help: str | None = None) -> Any:
+    """Draw a job in whatever state it is, and return its result once there is one.
+
+    Parameters
+    ----------
+    key : str
+        Names the job with everything its result depends on.
+    label : str
+        What the button says that starts it.
+    work : callable
+        Does it, in another thread, and reports its progress. When the person has left, its next report ends it.
+    help : str, optional
+        What the button explains when pointed at.
+
+    Returns
+    -------
+    object or None
+        What `work` returned.
+    """
+    job = session().jobs.get(key)
+    if job is not None and job.answer.done():
+        error = job.answer.exception()
+        if error is None:
+            return job.answer.result()
+        if not isinstance(error, Cancelled):
+            problem(_sentence(error))
+    if job is None or job.answer.done():
+        st.button(label, key=f"start-{key}", on_click=_starter(key, work), icon=":material/play_arrow:", help=help)
+        return None
+    _watch(key)
+    return None
+
+
+def start(key: str, work: Callable[[Progress], Any]) -> Job:
+    """Start a job for this session, or return it where it runs already."""
+    held = session()
+    running = held.jobs.get(key)
+    if running is not None and not running.answer.done():
+        return running
+    job = Job(answer=Future())
+    owner = ref(held)
+
+    def report(share: float) -> None:
+        job.share = share
+        if job.stop.is_set() or owner() is None:
+            raise Cancelled
+
+    def run() -> None:
+        try:
+            report(0.0)
+            job.answer.set_result(work(report))
+        except BaseException as error:
+            job.answer.set_exception(error)
+
+    held.jobs.pop(key, None)
+    held.jobs[key] = job
+    for old in [name for name, one in held.jobs.items() if one.answer.done()][: max(len(held.jobs) - _KEPT, 0)]:
+        del held.jobs[old]
+    _pool().submit(run)
+    return job
+
+
+def _starter(key: str, work: Callable[[Progress], Any]) -> Callable[[], None]:
+    def begin() -> None:
+        start(key, work)
+
+    return begin
+
+
+def _watch(key: str) -> None:
+    @st.fragment(run_every=_LOOK_AGAIN_S)
+    def bar() -> None:
+        job = session().jobs.get(key)
+        if job is None or job.answer.done():
+            st.rerun()
+            return
+        with st.container(horizontal=True, vertical_alignment="center", key=f"job-{key}"):
+            words = "Waiting for its turn" if job.share == 0 else f"{100 * job.share:.0f} % done"
+            st.progress(job.share, text=words)
+            st.button("Cancel", key=f"stop-{key}", on_click=job.stop.set, icon=":material/close:")
+
+    bar()
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, PneumoscopeError):
+        return str(error)
+    return f"This stopped with an unexpected error ({type(error).__name__}); try again."

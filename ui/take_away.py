@@ -1,0 +1,134 @@
+"""Pictures and the whole page to take away: PNG at the film's own size, and one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from PIL import Image
+
+from model.explain.cam import CAM_METHODS
+from model.explain.overlay import blend
+from ui.components import read
+from ui.doubts import card_html, card_key
+from ui.heatmap_choice import METHODS, Choice
+from ui.heatmap_panels import found_heatmap, overlaid, share_of
+from ui.jobs import result_of
+from ui.pictures import data_url, draw_film
+from ui.verdict import NOT_CLINICAL, number, percent
+
+if TYPE_CHECKING:
+    from model.explain.cam import Heatmap
+    from model.explain.report import ReportCard
+    from model.predictor import Predictor
+    from model.sight import Sight
+    from ui.state import OpenFilm
+
+
+def show_take_away(
+    predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice, found: Heatmap | None
+) -> None:
+    """Draw the buttons."""
+    if found is None:
+        return
+    stem = re.sub(r"[^\w.-]+", "-", opened.film.name).strip("-") or "film"
+    name = f"{stem}.{choice.method}.{found.layer}".replace("/", "_")
+    with st.container(horizontal=True, key="take-away"):
+        st.download_button(
+            "This heatmap as PNG, full size",
+            lambda: full_size_png(opened, found, choice, share_of(found, sight, choice)),
+            file_name=f"{name}.png",
+            mime="image/png",
+            icon=":material/image:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Everything as one HTML file",
+            lambda: html_report(predictor, sight, opened, choice, found).encode("utf-8"),
+            file_name=f"{stem}.html",
+            mime="text/html",
+            icon=":material/article:",
+            on_click="ignore",
+        )
+
+
+def full_size_png(opened: OpenFilm, found: Heatmap, choice: Choice, share: float) -> bytes:
+    """Return the film under its heatmap as PNG, pixel for pixel."""
+    buffer = io.BytesIO()
+    picture = blend(opened.radiograph.pixels, found.values * share, opacity=0.8, colors=choice.colors)
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def html_report(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice, found: Heatmap) -> str:
+    """Return all that the page shows of one film as one HTML file, with its pictures inside.
+
+    Parameters
+    ----------
+    predictor, sight, opened : Predictor, Sight, OpenFilm
+        The network, what it did, and the film.
+    choice, found : Choice, Heatmap
+        The heatmap that is open.
+    """
+    film, version = opened.radiograph.sha256, predictor.version
+    prediction = sight.prediction
+    side = predictor.classifier.sides[choice.side == "yes"]
+    method = METHODS[choice.method]
+    share = share_of(found, sight, choice)
+    main = data_url(blend(opened.radiograph.pixels, found.values * share, opacity=0.8, colors=choice.colors), "JPEG")
+    peak = f"peak {number(found.maximum)}" if found.has_evidence else "no positive evidence"
+    parts = [
+        f"<h1>{escape(opened.film.name)}</h1>",
+        f'<p class="notice">{escape(NOT_CLINICAL)}</p>',
+        f"<p>Probability of {escape(predictor.classifier.sides[1])}: <b>{percent(prediction.probability)}</b>, "
+        "threshold "
+        f"{percent(prediction.threshold)}, verdict <b>{escape(prediction.verdict)}</b>.</p>",
+        '<div class="two">'
+        + _figure(draw_film(opened.radiograph.pixels), "The film")
+        + _figure(main, f"{method.name} at {found.layer}, evidence for {side}, {peak}")
+        + "</div>",
+        f"<p>{escape(method.about)} <small>({escape(method.source)})</small></p>",
+    ]
+    if choice.method in CAM_METHODS:
+        figures = ""
+        for layer in sight.convolutions:
+            one = sight.heatmap(choice.method, layer.name, choice.side)
+            drawn = data_url(overlaid(sight, one, choice.colors, share_of(one, sight, choice)), "JPEG")
+            figures += _figure(drawn, f"{layer.name}, {number(one.maximum)}")
+        parts.append(f'<h2>{method.name} at every convolution</h2><div class="many">{figures}</div>')
+    parts.append(f'<h2>Every method at {escape(choice.layer)}</h2><div class="many">')
+    for key, other in METHODS.items():
+        one_choice = Choice(
+            method=key, layer=choice.layer, side=choice.side, colors=choice.colors, common=choice.common
+        )
+        worked_out = found_heatmap(sight, one_choice, film=film, version=version)
+        if worked_out is not None:
+            parts.append(_figure(data_url(overlaid(sight, worked_out, choice.colors, 1.0), "JPEG"), other.name))
+    parts.append("</div>")
+    parts.append(_card(choice, film=film, version=version, name=method.name))
+    parts.append(
+        f"<h2>Where this comes from</h2><p>Film SHA-256 <code>{film}</code>. Network <code>{escape(version)}</code>. "
+        "Made with Pneumoscope.</p>"
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(opened.film.name)}</title>'
+        '<meta name="viewport" '
+        f'content="width=device-width"><style>{read("report.css")}</style></head><body>'
+        f"{''.join(parts)}</body></html>"
+    )
+
+
+def _card(choice: Choice, *, film: str, version: str, name: str) -> str:
+    key = card_key(choice, film=film, version=version)
+    card: ReportCard | None = result_of(f"{key}-boxes") or result_of(key)
+    if card is None:
+        return ""
+    names = {"heatmap": name, "edges": "An edge detector", "centre": "A blob in the middle of the chest"}
+    return f"<h2>Is this heatmap any good?</h2>{card_html(card, names)}"
+
+
+def _figure(picture: str, words: str) -> str:
+    return f'<figure><img src="{picture}" alt="{escape(words)}"><figcaption>{escape(words)}</figcaption></figure>'
