@@ -43,6 +43,12 @@ def chosen_classifier() -> Classifier:
     return own_classifier(Path(named)) if named else Classifier.of(load_checkpoint())
 
 
+def own_name() -> str | None:
+    """Return the file name of the user's own model, or None where the app shows the shipped one."""
+    named = os.environ.get(VARIABLE)
+    return Path(named).name if named else None
+
+
 def own_classifier(path: Path) -> Classifier:
     """Load a Keras image classifier.
 

@@ -302,6 +302,7 @@ class Predictor:
             threshold=self.threshold,
             verdict=self.classifier.sides[probability >= self.threshold],
             seconds=seconds,
+            sides=self.classifier.sides,
         )
 
 

@@ -37,6 +37,8 @@ class Prediction:
         What the side is called on which the probability lies: "normal" or "pneumonia" for our own networks.
     seconds : float
         Preprocessing and network, without waiting for a turn.
+    sides : tuple of str
+        What "no" and "yes" are called.
     """
 
     probability: float
@@ -44,6 +46,12 @@ class Prediction:
     threshold: float
     verdict: str
     seconds: float
+    sides: tuple[str, str] = ("normal", "pneumonia")
+
+    @property
+    def is_yes(self) -> bool:
+        """Whether the probability reaches the threshold."""
+        return self.probability >= self.threshold
 
 
 @dataclass(frozen=True, kw_only=True)

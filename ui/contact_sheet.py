@@ -94,7 +94,7 @@ def _drawn(predictor: Predictor, films: list[Film], choice: Choice, progress: Pr
         except PneumoscopeError:
             pictures.append(np.zeros((_SIDE, _SIDE, 3), np.uint8))
             continue
-        side: Side = "yes" if sight.prediction.probability >= sight.prediction.threshold else "no"
+        side: Side = "yes" if sight.prediction.is_yes else "no"
         found = sight.heatmap(choice.method, choice.layer, side)
         pictures.append(overlaid(sight, found, choice.colors, share_of(found, sight, choice)))
         progress((number + 1) / len(films))

@@ -48,13 +48,12 @@ def show_flow(
         Called when a layer is chosen; ``st.session_state["flow"].layer`` is its name.
     """
     prediction = sight.prediction
-    yes = prediction.probability >= prediction.threshold
     data = {
         "layers": _tiles(film, version, sight),
         "chosen": chosen,
         "hint": _HINT,
         "answer": {
-            "yes": yes,
+            "yes": prediction.is_yes,
             "share": percent(prediction.probability),
             "verdict": prediction.verdict,
             "words": f"The last 512 averages become two numbers, and those a probability of {sides[1]}: "

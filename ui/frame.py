@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from model.errors import ImageError
+from model.own_model import own_name
 from ui.lightbox import thumbnail
 from ui.state import address_parameters, chosen_film, follow_address, session
 from ui.verdict import NOT_CLINICAL
@@ -57,6 +58,9 @@ def setup_page(title: str, *, film_beside: bool = True) -> None:
     session().place.follow_address()
     with st.sidebar:
         _menu()
+        own = own_name()
+        if own is not None:
+            st.html(f'<p class="pn-own">Looking into <b>{escape(own)}</b>, a network of your own.</p>')
         if film_beside:
             _on_the_light_box()
 

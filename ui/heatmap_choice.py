@@ -127,7 +127,7 @@ def _choice(sight: Sight) -> Choice:
         problem(f"The address names the method “{method}”; there are {', '.join(METHODS)}. Here is Grad-CAM.")
         place.set("method", None)
         method = None
-    verdict: Side = "yes" if prediction.probability >= prediction.threshold else "no"
+    verdict: Side = "yes" if prediction.is_yes else "no"
     side: Side = "yes" if place.get("side") == "yes" else "no" if place.get("side") == "no" else verdict
     return Choice(
         method=method or "grad-cam",

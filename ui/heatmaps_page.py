@@ -13,7 +13,7 @@ from ui import network
 from ui.boxes import boxes_of, show_box_file, truth_of
 from ui.contact_sheet import show_contact_sheet
 from ui.doubts import show_randomization, show_report_card
-from ui.frame import MAPS, invite, problem
+from ui.frame import THE_MODEL, invite, problem
 from ui.heatmap_choice import METHODS, Choice, show_choice
 from ui.heatmap_panels import found_heatmap, job_key, share_of, show_layers, show_methods
 from ui.home import corner
@@ -60,9 +60,9 @@ def show_heatmaps() -> None:
         problem(str(error))
         return
     invite(
-        MAPS,
-        heading="What are these maps made of?",
-        words="Each is a weighted sum of channels. Look at the channels themselves, down to single numbers.",
+        THE_MODEL,
+        heading="How far can you trust it?",
+        words="What it learned from, how often it is right, what throws it off, and whom it is not for.",
     )
 
 

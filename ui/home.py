@@ -10,15 +10,15 @@ import streamlit as st
 from model.errors import ImageError, PneumoscopeError
 from model.images import Radiograph
 from ui import network
-from ui.frame import THE_MODEL, invite, problem
+from ui.frame import MAPS, invite, problem
 from ui.gallery import show_gallery
 from ui.lightbox import film_picture, layer_words, show_light_box
+from ui.no_film import unknown_sample
 from ui.results import show_refusals, show_results
 from ui.state import ADDRESS_KEY, OpenFilm, chosen_film, session
 from ui.uploads import drop_zone, take
 from ui.verdict import duration, verdict_html
 
-_SLUG_SHOWN = 60
 _ADULT_YEARS = 18
 
 
@@ -39,15 +39,16 @@ def show_home() -> None:
             st.rerun()
     hero.html(_hero(open_film=held.chosen is not None))
     if held.unknown_slug is not None:
-        notice.html(_unknown(held.unknown_slug))
+        with notice:
+            problem(unknown_sample(held.unknown_slug))
     show_refusals()
     show_results()
     reading = st.container(key="reading")
     show_gallery()
     invite(
-        THE_MODEL,
-        heading="How far can you trust it?",
-        words="What it learned from, how often it is right, what throws it off, and whom it is not for.",
+        MAPS,
+        heading="Walk into the network",
+        words="From this film to a layer, from the layer to a channel, and from the channel to one number.",
     )
     # Last, because it may have to wait for the network, and the rest of the page should not.
     with reading:
@@ -89,14 +90,6 @@ def _hero(*, open_film: bool) -> str:
         "<h1>See what a neural network sees in a chest X-ray</h1>"
         "<p>Put a film on the light box. A network called VGG16 says how much it looks like pneumonia, "
         "and glows where it found its reasons.</p></header>"
-    )
-
-
-def _unknown(slug: str) -> str:
-    shown = slug if len(slug) <= _SLUG_SHOWN else slug[:_SLUG_SHOWN] + "…"
-    return (
-        f'<p class="pn-problem" role="alert">There is no sample film called “{escape(shown)}”. '
-        "Take one from the drawer below, or drop a film of your own.</p>"
     )
 
 

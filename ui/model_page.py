@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from model.own_model import own_name
 from ui.card import label, read_card, section_html
 from ui.frame import HOME, invite, problem
 from ui.state import session
@@ -54,6 +55,13 @@ def show_model() -> None:
         "<p>What it learned from, how often it is right on children it never saw, what throws it off, and "
         "whom it is not for. Every number here was written by the program that measured it.</p></header>"
     )
+    own = own_name()
+    if own is not None:
+        st.html(
+            f'<p class="pn-notice">The other pages look into {escape(own)}. What follows is the card of the '
+            "network that "
+            "comes with Pneumoscope, not of yours.</p>"
+        )
     card = read_card()
     if card is None:
         problem(_MISSING)

@@ -109,7 +109,7 @@ def _table(held: Session, rows: list[Row]) -> None:
             "File": st.column_config.TextColumn(width="small"),
             "Network": st.column_config.NumberColumn(format="%d ms", width="small"),
         },
-        alt="Films by probability of pneumonia",
+        alt="Films by probability",
     )
     picked = (widget, tuple(int(number) for number in state["selection"]["rows"]))
     if picked != held.picked_row:

@@ -42,16 +42,16 @@ def in_words(prediction: Prediction) -> Words:
     A call is close when probability and threshold are less than 0.5 apart on the scale of log odds, which
     is 12 percentage points around one half and less toward the ends.
     """
-    sick = prediction.verdict == "pneumonia"
+    sick = prediction.is_yes
     close = abs(_log_odds(prediction.probability) - _log_odds(prediction.threshold)) < CLOSE_CALL
     side = "above" if sick else "below"
     if prediction.probability == prediction.threshold:
         side = "exactly at"
     because = (
         f"{percent(prediction.probability)} is {side} the threshold of {percent(prediction.threshold)}, "
-        f"so the network calls this film {'pneumonia' if sick else 'normal'}."
+        f"so the network calls this film {prediction.verdict}."
     )
-    headline = "Looks like pneumonia" if sick else "Looks normal"
+    headline = "Looks normal" if prediction.verdict == "normal" else f"Looks like {prediction.verdict}"
     because = because[:1].upper() + because[1:]
     return Words(headline=headline, because=because, tone="pneumonia" if sick else "normal", close=close)
 
@@ -97,9 +97,9 @@ def verdict_html(prediction: Prediction, *, name: str, doctors: str | None) -> s
         f'<p class="pn-film-name">{escape(name)}</p>'
         f'<h1 class="pn-headline">{escape(words.headline)}</h1>'
         f"{gauge_html(prediction)}"
-        f'<p class="pn-because">{escape(words.because)}</p>{close}{_doctors_html(words.tone, doctors)}'
-        '<p class="pn-fine">The percentage says how much this film resembles the pneumonia films the network '
-        "learned from. It is not the chance that a person is ill.</p>"
+        f'<p class="pn-because">{escape(words.because)}</p>{close}{_doctors_html(prediction, doctors)}'
+        f'<p class="pn-fine">The percentage says how much this film resembles the {escape(prediction.sides[1])} films '
+        "the network learned from. It is not the chance that a person is ill.</p>"
         f'<p class="pn-disclaimer">{escape(NOT_CLINICAL)}</p>'
         "</section>"
     )
@@ -109,11 +109,11 @@ def gauge_html(prediction: Prediction) -> str:
     """Return the probability as a bar from 0 to 100 % with the threshold marked, as HTML."""
     reached, mark = 100 * prediction.probability, 100 * prediction.threshold
     probability, threshold = percent(prediction.probability), percent(prediction.threshold)
-    label = f"Probability of pneumonia {probability}, threshold {threshold}"
+    label = f"Probability of {prediction.sides[1]} {probability}, threshold {threshold}"
     return (
         f'<div class="pn-gauge" role="img" aria-label="{escape(label)}">'
         f'<p class="pn-number"><span>{escape(probability)}</span>'
-        "<small>probability of pneumonia</small></p>"
+        f"<small>probability of {escape(prediction.sides[1])}</small></p>"
         f'<div class="pn-track"><div class="pn-fill" style="width:{reached:.2f}%"></div>'
         f'<div class="pn-tick" style="left:{mark:.2f}%"></div></div>'
         f'<div class="pn-scale"><span>0</span>'
@@ -122,10 +122,10 @@ def gauge_html(prediction: Prediction) -> str:
     )
 
 
-def _doctors_html(tone: str, doctors: str | None) -> str:
-    if doctors is None:
+def _doctors_html(prediction: Prediction, doctors: str | None) -> str:
+    if doctors is None or doctors.lower() not in prediction.sides:
         return ""
-    agrees = doctors.lower() == tone
+    agrees = doctors.lower() == prediction.verdict
     said = "pneumonia" if doctors.upper() == "PNEUMONIA" else "normal"
     ending = "The network agrees." if agrees else "The network disagrees: a mistake worth looking at."
     return f'<p class="pn-doctors">The doctors who labeled this film said <b>{said}</b>. {ending}</p>'

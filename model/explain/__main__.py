@@ -71,7 +71,7 @@ def _explain(film: "Radiograph", options: argparse.Namespace, predictor: "Predic
     from model.explain.report import baseline_grades, report_card
 
     sight = predictor.explain(film, keep_maps=False)
-    side: Side = options.side or ("yes" if sight.prediction.probability >= sight.prediction.threshold else "no")
+    side: Side = options.side or ("yes" if sight.prediction.is_yes else "no")
     wanted = _wanted(options, predictor)
     # A dot in the film's own name must not be taken for an extension of ours.
     stem = options.film.name.rsplit(".", 1)[0] or options.film.name

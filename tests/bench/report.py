@@ -18,7 +18,20 @@ from model.runs import git_revision
 
 Rule = Literal["at most", "below", "at least"]
 Bar = Literal[
-    "predictor", "keras", "reading", "phase one", "memory", "decoding", "plain loop", "cache", "tables", "pass"
+    "predictor",
+    "keras",
+    "reading",
+    "phase one",
+    "memory",
+    "decoding",
+    "plain loop",
+    "cache",
+    "tables",
+    "pass",
+    "usual recipe",
+    "tf-keras-vis",
+    "changes",
+    "many films",
 ]
 BARS: tuple[Bar, ...] = get_args(Bar)
 
