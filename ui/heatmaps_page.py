@@ -21,7 +21,7 @@ from ui.jobs import show_job
 from ui.lightbox import Words, film_picture, layer_words, show_light_box
 from ui.no_film import show_no_film
 from ui.state import OpenFilm, chosen_film, session
-from ui.take_away import show_take_away
+from ui.take_away import show_all_pictures, show_take_away
 from ui.verdict import number, percent
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def _show(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
         show_report_card(predictor, sight, found, choice, film=film, truth=truth)
     show_randomization(predictor, sight, choice, film=film)
     show_contact_sheet(predictor, choice)
+    st.html('<div class="pn-section"><h3>Take it with you</h3></div>')
     show_take_away(predictor, sight, opened, choice, found)
+    show_all_pictures(predictor, sight, opened, choice)
     show_box_file()
     session().place.write()
 

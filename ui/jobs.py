@@ -17,7 +17,7 @@ from ui.frame import problem
 from ui.state import session
 
 _WORKERS = 2
-_KEPT = 24
+_KEPT_BYTES = 120_000_000
 _LOOK_AGAIN_S = 0.4
 
 
@@ -109,10 +109,33 @@ def start(key: str, work: Callable[[Progress], Any]) -> Job:
 
     held.jobs.pop(key, None)
     held.jobs[key] = job
-    for old in [name for name, one in held.jobs.items() if one.answer.done()][: max(len(held.jobs) - _KEPT, 0)]:
-        del held.jobs[old]
+    _forget_oldest(held.jobs)
     _pool().submit(run)
     return job
+
+
+def _forget_oldest(jobs: dict[str, Job]) -> None:
+    """Keep as many finished jobs as fit, the newest ones."""
+    room = _KEPT_BYTES
+    for name in reversed([name for name, one in jobs.items() if one.answer.done()]):
+        answer = jobs[name].answer
+        room -= _weight(answer.result()) if answer.exception() is None else 0
+        if room < 0:
+            del jobs[name]
+
+
+def _weight(result: Any) -> int:
+    """How many bytes a result takes, to a kilobyte or so."""
+    if isinstance(result, bytes):
+        return len(result)
+    if isinstance(result, list | tuple):
+        return sum(map(_weight, result))
+    if isinstance(result, dict):
+        return sum(map(_weight, result.values()))
+    return int(getattr(result, "nbytes", 0)) or sum(
+        int(getattr(value, "nbytes", 0)) if not isinstance(value, dict) else _weight(value)
+        for value in getattr(result, "__dict__", {}).values()
+    )
 
 
 def _starter(key: str, work: Callable[[Progress], Any]) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from ui.flow import show_flow
 from ui.frame import HEATMAPS, invite, problem
 from ui.kernels import show_kernels
 from ui.layer_words import layer_words
-from ui.microscope import show_microscope
+from ui.microscope import channel_png, show_microscope
 from ui.mosaic import page_of, pages_of, show_mosaic
 from ui.no_film import show_no_film
 from ui.state import OpenFilm, chosen_film, open_film, sample_library, session
@@ -104,6 +104,15 @@ def _show_network(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
         _films(predictor, films, columns, layer, channel, cell)
     except ExplainError as error:
         problem(str(error))
+    st.download_button(
+        "This channel over the film as PNG, full size",
+        lambda: channel_png(opened.radiograph.pixels, sight.maps[layer.name][:, :, channel]),
+        file_name=f"{layer.name}.{channel}.png".replace("/", "_"),
+        mime="image/png",
+        icon=":material/image:",
+        on_click="ignore",
+        key="channel-png",
+    )
     show_kernels(predictor, layer, channel)
     place.write()
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from model.explain.dissection import Dissection, dissect
-from ui.colors import table
+from model.explain.maps import display
+from ui.colors import colored, table
 from ui.components import component
 from ui.lightbox import bare_film
 from ui.packing import pack
@@ -65,6 +69,17 @@ def show_microscope(
     packed = _packed(opened.radiograph.sha256, predictor.version, layer, channel, _parts=(predictor, sight, opened))
     header = {"cell": list(cell) if cell else None, "wide": wide}
     component("microscope", "unpack")(key=key, data=_with_header(packed, header), on_cell_change=on_pin)
+
+
+def channel_png(film: NDArray[np.float32], values: NDArray[np.float32]) -> bytes:
+    """Return a channel's map over its film as PNG, of the film's size; cells are sharp squares."""
+    height, width = film.shape
+    level = display(values[:, :, None], side=max(values.shape))[0]
+    cells = cv2.resize(colored(level), (width, height), interpolation=cv2.INTER_NEAREST)
+    gray = np.repeat(255 * film[:, :, None], 3, axis=2)
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(0.25 * gray + 0.75 * cells).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _with_header(packed: Packed, more: Mapping[str, object]) -> bytes:

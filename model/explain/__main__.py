@@ -2,6 +2,7 @@
 
     python -m model.explain film.png --out folder
     python -m model.explain film.dcm --out folder --method grad-cam,occlusion --layer block4_conv3,block5_conv3
+    python -m model.explain film.dcm --out folder --boxes stage_2_train_labels.csv
 
 For each method and layer: ``NAME.METHOD.LAYER.png``, the heatmap over the film at the film's own size, and ``.npz``
 with ``map`` (float32, 0..1, on the film's grid), ``maximum`` (what 1 means, in logits) and ``raw`` (as the method gave
@@ -27,6 +28,8 @@ from model.errors import ExplainError, PneumoscopeError
 from model.images import read_radiograph
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from model.explain.cam import Heatmap
     from model.images import Radiograph
     from model.predictor import Predictor
@@ -76,7 +79,8 @@ def _explain(film: "Radiograph", options: argparse.Namespace, predictor: "Predic
     # A dot in the film's own name must not be taken for an extension of ours.
     stem = options.film.name.rsplit(".", 1)[0] or options.film.name
     sign = 1.0 if side == "yes" else -1.0
-    baselines = baseline_grades(predictor, sight.film, sign=sign, steps=options.steps)
+    truth = _truth(options, film)
+    baselines = baseline_grades(predictor, sight.film, sign=sign, truth=truth, steps=options.steps)
     graded: list[dict[str, Any]] = []
     with tqdm(total=100 * len(wanted), unit="%", disable=None, bar_format="{l_bar}{bar}| {remaining} left") as bar:
         for number, (method, layer) in enumerate(wanted):
@@ -88,7 +92,13 @@ def _explain(film: "Radiograph", options: argparse.Namespace, predictor: "Predic
             name = f"{stem}.{method}.{heatmap.layer}".replace("/", "_").replace("#", "_")
             _write_pictures(film, heatmap, options.out / name)
             card = report_card(
-                predictor, sight.film, heatmap.values, sign=sign, steps=options.steps, baselines=baselines
+                predictor,
+                sight.film,
+                heatmap.values,
+                sign=sign,
+                truth=truth,
+                steps=options.steps,
+                baselines=baselines,
             )
             graded.append(
                 {
@@ -103,6 +113,21 @@ def _explain(film: "Radiograph", options: argparse.Namespace, predictor: "Predic
             )
             move(1.0)
     _write_json(film, options, predictor, sight, side, graded, options.out / f"{stem}.json")
+
+
+def _truth(options: argparse.Namespace, film: "Radiograph") -> "NDArray[np.bool_] | None":
+    """Return where the boxes of the film lie, or None without --boxes or without any for this film."""
+    from model.explain.localization import boxes_mask
+    from model.marks import boxes_for, read_boxes
+
+    if options.boxes is None:
+        return None
+    try:
+        text = options.boxes.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ExplainError(f"{options.boxes} cannot be read ({error.strerror or error}).") from error
+    boxes = boxes_for(options.film.name, read_boxes(text, name=options.boxes.name))
+    return boxes_mask([(b.x, b.y, b.width, b.height) for b in boxes], film.pixels.shape) if boxes else None
 
 
 def _wanted(options: argparse.Namespace, predictor: "Predictor") -> list[tuple[str, str]]:
@@ -214,6 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--side", choices=("yes", "no"), help="evidence for or against (default: for the verdict)")
     parser.add_argument("--steps", type=int, default=24, metavar="N", help="of deletion and insertion (default: 24)")
+    parser.add_argument(
+        "--boxes", type=Path, metavar="CSV", help="boxes that people drew, such as RSNA's labels, for the report card"
+    )
     parser.add_argument("--model", type=Path, metavar="FILE", help="a .keras file instead of the shipped network")
     return parser
 

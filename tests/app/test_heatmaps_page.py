@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,19 @@ def test_work_ends_when_its_person_has_left(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(job.answer.exception(timeout=10), Cancelled)
 
 
+def test_finished_work_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.state import Session
+
+    held = Session()
+    monkeypatch.setattr("ui.jobs.session", lambda: held)
+    monkeypatch.setattr("ui.jobs._KEPT_BYTES", 250)
+    for number in range(4):
+        start(str(number), lambda progress: bytes(100)).answer.result(timeout=10)
+    start("arrays", lambda progress: [np.zeros(25, np.float32)]).answer.result(timeout=10)
+    start("last", lambda progress: b"").answer.result(timeout=10)
+    assert list(held.jobs) == ["3", "arrays", "last"]
+
+
 def test_several_films_become_a_contact_sheet(network: StandInPredictor, film_png: Any) -> None:
     page = drop(open_home(), *((f"{k}.png", film_png(0.3 + 0.2 * k, seed=k)) for k in range(3)))
     page.switch_page(HEATMAPS).run()
@@ -263,6 +277,26 @@ def test_pictures_and_report_to_take_away(network: StandInPredictor) -> None:
     assert not re.search(r'(src|href)="(?!data:)', report), "nothing is fetched"
     assert "not for clinical use" in report
     assert opened.film.name in report
+
+
+def test_every_heatmap_in_a_zip_file(network: StandInPredictor) -> None:
+    page = open_page(HEATMAPS, sample=FILM, method="smoothgrad")
+    next(button for button in page.button if button.label == "Work out SmoothGrad").click().run()
+    finish(page)
+    page.selectbox(key="choose-method").select("grad-cam").run()
+    next(button for button in page.button if button.label == "Prepare every heatmap as PNG").click().run()
+    finish(page)
+    no_trouble(page)
+    *_, job = page.session_state["pneumoscope"].jobs.values()
+    with zipfile.ZipFile(io.BytesIO(job.answer.result())) as archive:
+        names = archive.namelist()
+        assert len(names) == 1 + 13 + 3 + 1
+        assert {"film.png", "smoothgrad.film.png", "grad-cam.block1_conv1.png", "hires-cam.block5_conv3.png"} <= set(
+            names
+        )
+        with Image.open(archive.open("grad-cam.block3_conv2.png")) as picture:
+            assert picture.size == (400, 400)
+    assert any("ZIP" in button.label for button in page.get("download_button"))
 
 
 def test_signless_methods_are_the_same_for_both_sides() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.app.reading import MAPS, component_data, components_data, drop, no_trouble, open_home, open_page, words
 from tests.stand_in import StandInPredictor, small_predictor
@@ -170,6 +172,17 @@ def test_place_survives_a_page_change(network: StandInPredictor) -> None:
     no_trouble(page)
     header, _ = component_data(page, "microscope")
     assert (header["layer"], header["channel"]) == ("block4_conv2", 5)
+
+
+def test_channel_as_png_at_the_films_size() -> None:
+    from ui.microscope import channel_png
+
+    values = np.array([[0.0, 2.0], [1.0, 0.0]], np.float32)
+    with Image.open(io.BytesIO(channel_png(np.full((40, 60), 0.5, np.float32), values))) as picture:
+        assert picture.size == (60, 40)
+        pixels = np.asarray(picture).astype(int)
+    assert (pixels[10, 45] > pixels[30, 15]).all(), "the strongest cell is the brightest"
+    np.testing.assert_array_equal(pixels[0, 0], pixels[19, 29], "a cell is a sharp square")
 
 
 def test_words_for_every_layer() -> None:

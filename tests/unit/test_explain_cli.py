@@ -64,6 +64,19 @@ def test_everything_is_written_at_the_films_size(picture: Path, predictor: Predi
     assert not [path for path in out.iterdir() if path.suffix not in (".png", ".npz", ".json")]
 
 
+def test_boxes_go_into_the_report_card(picture: Path, predictor: Predictor, tmp_path: Path) -> None:
+    table = tmp_path / "boxes.csv"
+    table.write_text("path,x,y,width,height\nfilms/a.film.png,0,0,50,40\nother,1,1,1,1\n")
+    arguments = [str(picture), "--out", str(tmp_path / "o"), "--steps", "2", "--boxes", str(table)]
+    assert main(arguments, predictor=predictor) == 0
+    (row,) = json.loads((tmp_path / "o" / "a.film.json").read_text())["heatmaps"]
+    assert row["report_card"]["centre"]["overlap_at_equal_area"] == 1.0, "the box is the whole film"
+    table.write_text("path,x,y,width,height\nother,1,1,1,1\n")
+    assert main(arguments, predictor=predictor) == 0
+    (row,) = json.loads((tmp_path / "o" / "a.film.json").read_text())["heatmaps"]
+    assert row["report_card"]["centre"]["overlap_at_equal_area"] is None
+
+
 def test_the_side_can_be_chosen(picture: Path, predictor: Predictor, tmp_path: Path) -> None:
     for side, name in (("yes", "b"), ("no", "a")):
         assert (
@@ -77,6 +90,7 @@ def test_the_side_can_be_chosen(picture: Path, predictor: Predictor, tmp_path: P
     ("more", "sentence"),
     [
         (["--method", "magic"], "There is no method 'magic'; there are grad-cam, grad-cam++"),
+        (["--boxes", "absent.csv"], "absent.csv cannot be read"),
         (["--layer", "block9"], "There is no layer 'block9'; there are first, last, or all."),
     ],
 )
