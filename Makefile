@@ -39,7 +39,7 @@ bench: ## measure speed and memory, and write docs/benchmarks.md
 	@bash scripts/setup.sh dev
 	@PNEUMOSCOPE_CHROMIUM=$$(bash scripts/browser.sh) TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON_IN_VENV) -m pytest tests/bench
 
-screenshot: ## take the picture of the README, docs/screenshot.png
+screenshot: ## take the pictures of the README, docs/*.png
 	@bash scripts/setup.sh dev
 	@PNEUMOSCOPE_CHROMIUM=$$(bash scripts/browser.sh) $(PYTHON_IN_VENV) -m tests.screenshot
 

@@ -114,16 +114,18 @@ export default function (component) {
   const picture = pen.createImageData(width, height);
   let peak = 0;
   for (const value of arrays.values) if (value > peak) peak = value;
+  const levels = arrays.values.map((value) => (peak > 0 ? Math.max(value, 0) / peak : 0));
   for (let k = 0; k < width * height; k += 1) {
-    const level = peak > 0 ? Math.round((255 * Math.max(arrays.values[k], 0)) / peak) : 0;
+    const level = Math.round(255 * levels[k]);
     picture.data.set(arrays.colors.subarray(3 * level, 3 * level + 3), 4 * k);
-    picture.data[4 * k + 3] = 255;
   }
-  pen.putImageData(picture, 0, 0);
 
   const slider = find("input");
   const fade = () => {
-    canvas.style.opacity = String(slider.value / 100);
+    // Where the channel is silent the film shows through a little more, except when all of it is covered.
+    const share = slider.value / 100;
+    for (let k = 0; k < width * height; k += 1) picture.data[4 * k + 3] = Math.round(255 * share ** (2 - levels[k]));
+    pen.putImageData(picture, 0, 0);
     find("output").textContent = `${slider.value} %`;
   };
   const before = kept();

@@ -1,8 +1,9 @@
-"""Take the README's picture of the home page.
+"""Take the README's pictures of the home page and of the activation maps.
 
     python -m tests.screenshot [SLUG]
 
-Starts the app, opens a sample film the way a shared address does, and writes ``docs/screenshot.png``.
+Starts the app, opens a sample film the way a shared address does, and writes ``docs/screenshot.png`` and
+``docs/activation_maps.png``.
 """
 
 from __future__ import annotations
@@ -17,27 +18,33 @@ from model.artifacts import SampleFilm, sample_films
 from tests.app_server import ROOT, running_app
 from tests.chromium import launch, settle
 
-TARGET = ROOT / "docs" / "screenshot.png"
+FOLDER = ROOT / "docs"
 _VIEW = {"width": 1440, "height": 1000}
 
 
-def take_screenshot(slug: str, *, target: Path = TARGET) -> Path:
-    """Write the picture of the page with this sample film open, and return its path."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def take_screenshots(slug: str, *, folder: Path = FOLDER) -> list[Path]:
+    """Write the pictures of the pages with this sample film open, and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {
+        f"/?sample={slug}": ("screenshot.png", ".stage .film", 0),
+        f"/Activation_maps?sample={slug}&layer=block3_conv1&cell=27.19": ("activation_maps.png", ".scope .film", 250),
+    }
     with (
-        tempfile.TemporaryDirectory() as folder,
-        running_app(Path(folder)) as server,
+        tempfile.TemporaryDirectory() as scratch,
+        running_app(Path(scratch)) as server,
         sync_playwright() as driver,
     ):
         browser = launch(driver)
         page = browser.new_page(viewport=_VIEW, color_scheme="dark")  # type: ignore[arg-type]
-        page.goto(f"{server.address}/?sample={slug}")
-        settle(page)
-        expect(page.locator(".stage .film")).to_be_visible()
-        page.evaluate("document.fonts.ready")
-        page.screenshot(path=target)
+        for address, (name, waited_for, down) in pictures.items():
+            page.goto(server.address + address)
+            settle(page)
+            expect(page.locator(waited_for)).to_be_visible()
+            page.evaluate("document.fonts.ready")
+            page.get_by_test_id("stMain").evaluate(f"element => element.scrollTo(0, {down})")
+            page.screenshot(path=folder / name)
         browser.close()
-    return target
+    return [folder / name for name, _, _ in pictures.values()]
 
 
 def default_film() -> SampleFilm:
@@ -48,4 +55,5 @@ def default_film() -> SampleFilm:
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else default_film().slug
-    print(take_screenshot(wanted).relative_to(ROOT))
+    for written in take_screenshots(wanted):
+        print(written.relative_to(ROOT))

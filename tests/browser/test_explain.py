@@ -134,7 +134,13 @@ def test_opacity_of_the_map_works_in_the_browser(app: AppServer, page: Page, sic
     open_maps(page, app, sick_film)
     slider = page.get_by_label("Opacity of the map")
     slider.fill("20")
-    expect(page.locator(".scope .map")).to_have_css("opacity", "0.2")
+    expect(page.locator(".scope output")).to_have_text("20 %")
+    canvas = page.locator(".scope .map")
+    alphas = canvas.evaluate(
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).filter((_, k) => k % 4 === 3)"
+    )
+    assert max(alphas) == 51, "a fifth of 255 where the channel is strongest"
+    assert min(alphas) == 10, "a twenty-fifth where it is silent"
 
 
 def test_the_heatmap_follows_its_address_and_its_tiles(app: AppServer, page: Page, sick_film: SampleFilm) -> None:
