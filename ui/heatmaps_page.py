@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.errors import ImageError, PneumoscopeError
 from model.explain.film_methods import FILM_METHODS
-from ui import network
 from ui.boxes import boxes_of, show_box_file, truth_of
 from ui.contact_sheet import show_contact_sheet
 from ui.doubts import show_randomization, show_report_card
-from ui.frame import THE_MODEL, invite, problem
+from ui.frame import THE_MODEL, invite
 from ui.heatmap_choice import METHODS, Choice, show_choice
 from ui.heatmap_panels import found_heatmap, job_key, share_of, show_layers, show_methods
 from ui.home import corner
 from ui.jobs import show_job
 from ui.lightbox import Words, film_picture, layer_words, show_light_box
-from ui.no_film import show_no_film
-from ui.state import OpenFilm, chosen_film, session
+from ui.state import OpenFilm, session
 from ui.take_away import show_all_pictures, show_take_away
 from ui.verdict import number, percent
+from ui.with_film import show_with_film
 
 if TYPE_CHECKING:
     from model.explain.cam import Heatmap
@@ -45,20 +43,7 @@ def show_heatmaps() -> None:
         "<p>Seven ways to ask a network for its reasons, at any of its convolutions. And then: how to tell a reason "
         "from a pretty picture.</p></header>"
     )
-    try:
-        opened = chosen_film()
-    except ImageError as error:
-        problem(str(error))
-        return
-    if opened is None:
-        show_no_film("To ask the network for its reasons, put a film on the light box.")
-        return
-    try:
-        sight = network.explain(opened.radiograph, place=st.empty())
-        _show(network.predictor(), sight, opened)
-    except PneumoscopeError as error:
-        problem(str(error))
-        return
+    show_with_film("To ask the network for its reasons, put a film on the light box.", _show)
     invite(
         THE_MODEL,
         heading="How far can you trust it?",

@@ -13,11 +13,11 @@ from ui import network
 from ui.frame import MAPS, invite, problem
 from ui.gallery import show_gallery
 from ui.lightbox import film_picture, layer_words, show_light_box
-from ui.no_film import unknown_sample
 from ui.results import show_refusals, show_results
 from ui.state import ADDRESS_KEY, OpenFilm, chosen_film, session
 from ui.uploads import drop_zone, take
 from ui.verdict import duration, verdict_html
+from ui.with_film import unknown_sample
 
 _ADULT_YEARS = 18
 

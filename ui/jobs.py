@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
 
@@ -14,30 +12,12 @@ import streamlit as st
 from model.errors import PneumoscopeError
 from model.explain.work import Cancelled, Progress
 from ui.frame import problem
+from ui.job import Job
 from ui.state import session
 
 _WORKERS = 2
 _KEPT_BYTES = 120_000_000
 _LOOK_AGAIN_S = 0.4
-
-
-@dataclass(kw_only=True, eq=False)
-class Job:
-    """One piece of work.
-
-    Attributes
-    ----------
-    answer : Future
-        Holds the result when it is done.
-    share : float
-        How much is done, 0..1.
-    stop : threading.Event
-        Set to end it.
-    """
-
-    answer: Future[Any]
-    share: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.errors import ExplainError, ImageError, PneumoscopeError
+from model.errors import ExplainError, ImageError
 from model.explain.maps import ORDERS, Order, channels_of
 from ui import network
 from ui.flow import show_flow
@@ -16,10 +16,10 @@ from ui.kernels import show_kernels
 from ui.layer_words import layer_words
 from ui.microscope import channel_png, show_microscope
 from ui.mosaic import page_of, pages_of, show_mosaic
-from ui.no_film import show_no_film
-from ui.state import OpenFilm, chosen_film, open_film, sample_library, session
+from ui.state import OpenFilm, open_film, sample_library, session
 from ui.verdict import number
 from ui.widgets import choose, choose_number, switch
+from ui.with_film import show_with_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,20 +41,7 @@ def show_maps() -> None:
         "<p>From the film to a layer, from the layer to a channel, from the channel to one number: nothing but "
         "multiplication and addition.</p></header>"
     )
-    try:
-        opened = chosen_film()
-    except ImageError as error:
-        problem(str(error))
-        return
-    if opened is None:
-        show_no_film("To see what the layers make of it, put a film on the light box.")
-        return
-    try:
-        sight = network.explain(opened.radiograph, place=st.empty())
-        _show_network(network.predictor(), sight, opened)
-    except PneumoscopeError as error:
-        problem(str(error))
-        return
+    show_with_film("To see what the layers make of it, put a film on the light box.", _show_network)
     invite(
         HEATMAPS,
         heading="Which of it counted?",

@@ -12,12 +12,12 @@ import streamlit as st
 
 from model.artifacts import SampleFilm, sample_films
 from model.images import Radiograph, read_radiograph
+from ui.job import Job
 from ui.place import Place
 
 if TYPE_CHECKING:
     from model.datasets.base import Box
     from model.predictor import Prediction
-    from ui.jobs import Job
 
 MAX_FILMS = 100
 MAX_BYTES = 256 * 1024 * 1024
