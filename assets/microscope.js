@@ -61,6 +61,7 @@ function workOut(header, arrays, row, column) {
     before: before[cell],
     rest: rest[cell],
     products: (count + header.left_out) * kernelRows * kernelColumns,
+    inside: ys.filter((y) => y >= 0 && y < inputHeight).length * xs.filter((x) => x >= 0 && x < inputWidth).length,
     sums,
     channels,
     patch,
@@ -169,7 +170,7 @@ export default function (component) {
     const strong = (tag, text) => element(tag, "", text);
     if (pooling) {
       const kind = header.operation === "maximum" ? "the largest" : "the mean";
-      equation.replaceChildren(`${kind} of the ${work.products} values below = `, strong("b", written(work.value, 4)));
+      equation.replaceChildren(`${kind} of the ${work.inside} values below = `, strong("b", written(work.value, 4)));
     } else {
       const sum = work.before - header.bias;
       equation.replaceChildren(
@@ -223,7 +224,7 @@ export default function (component) {
     }
     const patch = work.patch(opened);
     const name = header.input_names[opened] ?? `channel ${work.channels[opened]}`;
-    const input = table(`input, ${name}`, patch, (p) => (p.inside ? written(p.input) : "0"));
+    const input = table(`input, ${name}`, patch, (p) => (p.inside ? written(p.input) : pooling ? "" : "0"));
     if (pooling) {
       grids.replaceChildren(input);
       return;

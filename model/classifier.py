@@ -39,6 +39,8 @@ class Classifier:
         Probability from which the answer is yes, 0..1.
     version : str
         Names the weights; pictures are remembered by it.
+    black : float
+        What black is in an input.
     """
 
     model: keras.Model
@@ -48,6 +50,7 @@ class Classifier:
     positive: tuple[int, ...]
     threshold: float
     version: str
+    black: float = 0.0
 
     @property
     def sides(self) -> tuple[str, str]:

@@ -69,9 +69,19 @@ class Recording:
         """Return the convolutions and poolings, in the order of the calls."""
         return [step for step in self.steps if step.kind is not None]
 
-    def maker_of(self, tensor: Any) -> Step | None:
-        """Return the step that made a tensor, or None: it is the film, or was made outside of any operation."""
-        return next((step for step in reversed(self.steps) if step.output is tensor), None)
+    def maker_of(self, tensor: Any, *, before: Step | None = None) -> Step | None:
+        """Return the step that made a tensor, or None: it is the film, or was made outside of any operation.
+
+        Parameters
+        ----------
+        tensor : tensor
+            Of this recording.
+        before : Step, optional
+            Only steps before this one count. An operation that does nothing at inference, such as dropout, gives the
+            tensor it was given.
+        """
+        end = len(self.steps) if before is None else self.steps.index(before)
+        return next((step for step in reversed(self.steps[:end]) if step.output is tensor), None)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -162,8 +172,27 @@ def recording(model: keras.Model) -> Iterator[Recording]:
             del operation.call
 
 
-def logits_of(record: Recording, output: Any) -> Any:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answer:
+    """What a classifier computes before its softmax or sigmoid.
+
+    Attributes
+    ----------
+    logits : tensor, shape (batch, classes)
+        Two columns where the model has one output unit: 0, and the logit of the second class.
+    certain : bool
+        Whether the last operation is one of those that are known: a dense layer, a softmax, a sigmoid. Where it is
+        not, `logits` is the output as it is, which may be probabilities.
+    """
+
+    logits: Any
+    certain: bool
+
+
+def logits_of(record: Recording, output: Any) -> Answer:
     """Return what a classifier computes before its softmax or sigmoid.
+
+    Operations at the end that change nothing (dropout, identities, linear activations, reshaping) are looked through.
 
     Parameters
     ----------
@@ -172,40 +201,70 @@ def logits_of(record: Recording, output: Any) -> Any:
     output : tensor, shape (batch, classes)
         The model's output: probabilities, or logits already.
 
-    Returns
-    -------
-    tensor, shape (batch, classes)
-        Two columns where the model has one output unit: 0, and the logit of the second class.
-
     Raises
     ------
     CheckpointError
-        If the output is not (batch, classes), or the last activation is neither softmax, sigmoid nor none.
+        If the output is not (batch, classes), the last activation is neither softmax, sigmoid nor none, or several
+        sigmoids answer several questions at once.
     """
     if len(output.shape) != 2:
         raise CheckpointError(
             f"The network answers with shape {tuple(output.shape)}; a classifier answers with (batch, classes)."
         )
-    last = record.maker_of(output)
-    logits = output if last is None else _before_activation(last)
+    answer = _before_activation(record, output)
     if output.shape[-1] == 1:
-        return keras.ops.concatenate([keras.ops.zeros_like(logits), logits], axis=-1)
-    return logits
+        zeros = keras.ops.zeros_like(answer.logits)
+        return Answer(logits=keras.ops.concatenate([zeros, answer.logits], axis=-1), certain=answer.certain)
+    return answer
 
 
-def _before_activation(step: Step) -> Any:
-    operation = step.operation
-    if isinstance(operation, (keras.layers.Softmax,)):
-        return step.inputs[0]
-    name = _activation_name(operation)
+def from_probabilities(logits: Any) -> Any:
+    """Return the logits behind probabilities that stand in `Answer.logits`, shape (batch, classes).
+
+    The logarithm of a probability differs from its logit by a number that is the same for all classes, which no
+    softmax can see. Of one output unit the second column is that of its class, the first is zero.
+    """
+    share = keras.ops.clip(logits, 1e-7, 1.0)
+    if logits.shape[-1] != 2:
+        return keras.ops.log(share)
+    alone = keras.ops.all(keras.ops.equal(logits[:, :1], 0.0))
+    rest = keras.ops.where(alone, keras.ops.clip(1.0 - logits[:, 1:], 1e-7, 1.0), share[:, :1])
+    return keras.ops.log(keras.ops.concatenate([rest, share[:, 1:]], axis=-1))
+
+
+def _before_activation(record: Recording, output: Any) -> Answer:
+    last = record.maker_of(output)
+    while last is not None and _changes_nothing(last):
+        inner = record.maker_of(last.inputs[0], before=last)
+        if inner is None:
+            break
+        last = inner
+    if last is None:
+        return Answer(logits=output, certain=False)
+    operation = last.operation
+    name = "softmax" if isinstance(operation, keras.layers.Softmax) else _activation_name(operation)
     if name == "linear":
-        return step.output
+        return Answer(logits=last.output, certain=isinstance(operation, (keras.layers.Dense, keras.layers.Activation)))
     if name not in ("softmax", "sigmoid"):
         raise CheckpointError(f"The network ends in {name!r}; a classifier ends in softmax, sigmoid or plain logits.")
+    if name == "sigmoid" and output.shape[-1] > 1:
+        raise CheckpointError(
+            f"The network ends in {output.shape[-1]} sigmoids, which answer as many questions at once; a classifier "
+            "ends in one sigmoid, or in a softmax."
+        )
     if not isinstance(operation, keras.layers.Dense):
-        return step.inputs[0]
-    logits = keras.ops.matmul(step.inputs[0], operation.kernel)
-    return logits if operation.bias is None else logits + operation.bias
+        return Answer(logits=keras.ops.reshape(last.inputs[0], (-1, output.shape[-1])), certain=True)
+    logits = keras.ops.matmul(last.inputs[0], operation.kernel)
+    return Answer(logits=logits if operation.bias is None else logits + operation.bias, certain=True)
+
+
+def _changes_nothing(step: Step) -> bool:
+    """Whether an operation gives, at inference, the very numbers it is given."""
+    operation = step.operation
+    if isinstance(operation, keras.layers.Activation):
+        return _activation_name(operation) == "linear"
+    nothing = (keras.layers.Dropout, keras.layers.Identity, keras.layers.Reshape, keras.layers.Flatten)
+    return isinstance(operation, nothing) or type(operation).__name__.lower() in ("cast", "reshape", "identity")
 
 
 def _activation_name(operation: Any) -> str:

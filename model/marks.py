@@ -11,6 +11,7 @@ from model.datasets.tables import rows_of
 from model.errors import DatasetError
 
 _NAMES = ("patientId", "Image Index", "path", "file", "image", "name")
+_ENDINGS = ("png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "dcm", "dicom")
 _MOST_ROWS = 200_000
 
 
@@ -46,13 +47,13 @@ def read_boxes(text: str, *, name: str) -> dict[str, tuple[Box, ...]]:
         if number >= _MOST_ROWS:
             raise DatasetError(f"{name} has more than {_MOST_ROWS:,} rows; keep those of the films you look at.")
         if any(numbers):
-            found.setdefault(PurePath(film).stem, []).append(_box(numbers, film, name))
+            found.setdefault(_stem(film), []).append(_box(numbers, film, name))
     return {film: tuple(boxes) for film, boxes in found.items()}
 
 
 def boxes_for(film: str, boxes: Mapping[str, Sequence[Box]]) -> tuple[Box, ...]:
     """Return the boxes of a film by the name of its file."""
-    return tuple(boxes.get(PurePath(film).stem, ()))
+    return tuple(boxes.get(_stem(film), ()))
 
 
 def _box(numbers: Sequence[str], film: str, name: str) -> Box:
@@ -66,6 +67,13 @@ def _box(numbers: Sequence[str], film: str, name: str) -> Box:
             f"{name} has the box {', '.join(numbers)} for {film}; expected four numbers, the last two above 0."
         )
     return Box(x=x, y=y, width=width, height=height)
+
+
+def _stem(film: str) -> str:
+    """Return a file's name without folders and without the extension of a film; other dots belong to the name."""
+    name = PurePath(film).name
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and ending.lower() in _ENDINGS else name
 
 
 def _split(line: str) -> list[str]:

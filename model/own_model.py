@@ -12,6 +12,7 @@ as "yes", films are given in 0..1 as they are, and the threshold is one half.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,6 +85,7 @@ def own_classifier(path: Path) -> Classifier:
         positive=_positive(notes, classes, path),
         threshold=_threshold(notes, path),
         version=file_digest(path)[:12],
+        black=low,
     )
 
 
@@ -133,6 +135,7 @@ def _classes(notes: Mapping[str, Any], model: keras.Model, path: Path) -> tuple[
     count = max(units, 2)
     default = ("normal", "pneumonia") if count == 2 else tuple(f"class {k}" for k in range(count))
     classes = notes.get("classes", default)
+    classes = classes if isinstance(classes, list | tuple) else [classes]
     if len(classes) != count or not all(isinstance(name, str) for name in classes):
         raise CheckpointError(
             f"{path.with_suffix('.json').name} names {len(classes)} classes, the network has {count}; name them in "
@@ -143,8 +146,9 @@ def _classes(notes: Mapping[str, Any], model: keras.Model, path: Path) -> tuple[
 
 def _positive(notes: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> tuple[int, ...]:
     names = notes.get("positive", classes[1:])
+    names = names if isinstance(names, list | tuple) else [names]
     chosen = tuple(k for k, name in enumerate(classes) if name in names)
-    if not chosen or len(chosen) == len(classes) or not set(names) <= set(classes):
+    if not chosen or len(chosen) == len(classes) or any(name not in classes for name in names):
         raise CheckpointError(
             f"{path.with_suffix('.json').name} counts {', '.join(map(str, names)) or 'nothing'} as yes; expected some "
             f"of {', '.join(classes)}, and not all."
@@ -163,8 +167,9 @@ def _threshold(notes: Mapping[str, Any], path: Path) -> float:
 
 def _numbers(notes: Mapping[str, Any], path: Path) -> tuple[float, float]:
     given = notes.get("input_range", (0, 1))
-    if len(given) != 2 or not all(isinstance(value, int | float) for value in given) or not given[0] < given[1]:
+    pair = given if isinstance(given, list | tuple) and len(given) == 2 else (math.nan, math.nan)
+    if not all(isinstance(value, int | float) for value in pair) or not pair[0] < pair[1]:
         raise CheckpointError(
             f"{path.with_suffix('.json').name} has input_range {given!r}, expected [black, white], such as [0, 255]."
         )
-    return float(given[0]), float(given[1])
+    return float(pair[0]), float(pair[1])

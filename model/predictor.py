@@ -16,9 +16,9 @@ from model.classifier import Classifier
 from model.errors import CheckpointError
 from model.explain.cam import CAM_METHODS, Heatmap
 from model.fifo import FifoLock
-from model.graph import Node, Recording, logits_of, recording, wiring
+from model.graph import Node, Recording, from_probabilities, logits_of, recording, wiring
 from model.images import Radiograph
-from model.sight import LayerFacts, Map, Prediction, Side, Sight, given_to
+from model.sight import LayerFacts, Map, Prediction, Side, Sight, deepest, given_to
 
 __all__ = ["Heatmap", "Prediction", "Predictor", "Sight", "Trace"]
 
@@ -71,6 +71,8 @@ class Predictor:
         self._sight = _traced(self._run_sight, one)
         self._scores = _traced(self._run_scores, many)
         self._score_gradients = _traced(self._run_score_gradients, many)
+        self._gives_probabilities = False
+        self._given: dict[str, str] = {}
         self.nodes = self._look_inside(one)
         self.layers = tuple(
             LayerFacts(name=node.name, kind=node.kind, size=(node.shape[0], node.shape[1]), channels=node.shape[2])
@@ -96,8 +98,8 @@ class Predictor:
 
     @property
     def last_convolution(self) -> str:
-        """The name of the convolution that is nearest to the answer."""
-        return [layer.name for layer in self.layers if layer.kind == "convolution"][-1]
+        """The name of the convolution that heatmaps are read from by default; see `model.sight.deepest`."""
+        return deepest(self.layers).name
 
     def warm_up(self) -> None:
         """Trace and run the functions a page needs, so that the first film is as fast as the next."""
@@ -110,19 +112,15 @@ class Predictor:
         """Return the network's input for a film, shape (height, width, channels)."""
         return self.classifier.prepare(film.pixels)
 
-    def given(self, sight: Sight, convolution: str) -> Map:
-        """Return what a convolution was given in a pass that kept its maps, shape (height, width, channels).
+    def given(self, sight: Sight, layer: str) -> Map:
+        """Return what a layer was given in a pass that kept its maps, shape (height, width, channels).
 
         Raises
         ------
         KeyError
-            If there is no such convolution, or the maps were not kept.
+            If there is no such layer, or the maps were not kept.
         """
-        kept = sight.maps.get(given_to(convolution))
-        if kept is not None:
-            return kept
-        (node,) = (node for node in self.nodes if node.name == convolution)
-        return sight.maps[self.nodes[node.sources[0]].name]
+        return sight.maps[self._given[layer]]
 
     def predict(self, film: Radiograph) -> Prediction:
         """Return the prediction for one film."""
@@ -220,8 +218,9 @@ class Predictor:
     def _run(self, x: Any) -> tuple[Any, Recording]:
         with recording(self.classifier.model) as record:
             output = self.classifier.model(x, training=False)
-            logits = tf.cast(logits_of(record, output), tf.float32)
-        return logits, record
+            answer = logits_of(record, output)
+            logits = tf.cast(answer.logits, tf.float32)
+        return from_probabilities(logits) if self._gives_probabilities else logits, record
 
     def _run_logits(self, x: Any) -> Any:
         return self._run(x)[0]
@@ -274,21 +273,28 @@ class Predictor:
 
     def _look_inside(self, shape: tuple[int | None, ...]) -> tuple[Node, ...]:
         found: list[tuple[Node, ...]] = []
+        certain: list[bool] = []
 
         def look(x: Any) -> Any:
-            logits, record = self._run(x)
+            with recording(self.classifier.model) as record:
+                output = self.classifier.model(x, training=False)
+                answer = logits_of(record, output)
             found.append(wiring(record, x))
-            return logits
+            certain.append(answer.certain)
+            self._given = _given(record)
+            return tf.cast(answer.logits, tf.float32)
 
-        logits = _traced(look, shape).get_concrete_function().structured_outputs
+        function = _traced(look, shape).get_concrete_function()
         names = self.classifier.classes
-        if logits.shape[-1] != len(names):
+        units = function.structured_outputs.shape[-1]
+        if units != len(names):
             raise CheckpointError(
-                f"The network tells {logits.shape[-1]} classes apart, {len(names)} names were given "
-                f"({', '.join(names)})."
+                f"The network tells {units} classes apart, {len(names)} names were given ({', '.join(names)})."
             )
         if not any(node.kind == "convolution" for node in found[0]):
             raise CheckpointError("The network has no convolution, so there is nothing to look into.")
+        if not certain[0]:
+            self._gives_probabilities = _look_like_probabilities(function, self.classifier)
         return found[0]
 
     def _prediction(self, logits: Map, seconds: float) -> Prediction:
@@ -311,14 +317,27 @@ def _traced(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> An
 
 
 def _outputs(record: Recording) -> dict[str, Any]:
-    """Return the maps of all layers, and under `given_to` what convolutions are given that is no layer's map."""
+    """Return the maps of all layers, and under `given_to` what layers are given that is no layer's map."""
     steps = record.maps()
     found = {step.name: step.output for step in steps}
-    known = {id(step.output) for step in steps}
-    for step in steps:
-        if step.kind == "convolution" and id(step.inputs[0]) not in known:
-            found[given_to(step.name)] = step.inputs[0]
+    given = _given(record)
+    found.update({given[step.name]: step.inputs[0] for step in steps if given[step.name] not in found})
     return {name: tf.cast(tensor, tf.float32) for name, tensor in found.items()}
+
+
+def _given(record: Recording) -> dict[str, str]:
+    """Return for each layer under which name what it is given stands among the maps."""
+    known = {id(step.output): step.name for step in record.maps()}
+    return {step.name: known.get(id(step.inputs[0]), given_to(step.name)) for step in record.maps()}
+
+
+def _look_like_probabilities(function: Any, classifier: Classifier) -> bool:
+    """Whether what a network says of noise could be shares of one: in 0..1, and adding up to it."""
+    noise = np.random.default_rng(0).random((8, *classifier.input_shape)).astype(np.float32)
+    said = np.concatenate([function(tf.constant(film[None])).numpy() for film in noise])
+    inside = bool(((said >= 0) & (said <= 1)).all())
+    alone = not said[:, 0].any()
+    return inside and (alone or bool(np.allclose(said.sum(axis=1), 1, atol=1e-3)))
 
 
 def _both_sides(summed: Mapping[tuple[str, str, Side], Map]) -> dict[tuple[str, str, Side], Map]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,15 @@ class LayerFacts:
     channels: int
 
 
+def deepest(layers: Sequence[LayerFacts]) -> LayerFacts:
+    """Return the convolution nearest to the answer that still has places to tell apart.
+
+    Some networks end in a convolution over a single cell; a heatmap of that is one number.
+    """
+    convolutions = [layer for layer in layers if layer.kind == "convolution"]
+    return next((layer for layer in reversed(convolutions) if layer.size > (1, 1)), convolutions[-1])
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sight:
     """One traced pass.
@@ -89,7 +98,7 @@ class Sight:
     layers : tuple of LayerFacts
         Convolutions and poolings in the order in which the film meets them.
     maps : Mapping of str to ndarray of float32, shape (height, width, channels)
-        The raw output of each layer; 60 MB for VGG16. Empty where they were not kept. Where a convolution is given
+        The raw output of each layer; 60 MB for VGG16. Empty where they were not kept. Where a layer is given
         something that is no layer's map, that is here too, under `given_to`.
     pushes : Mapping of str to ndarray of float32, shape (channels,)
         For each layer, feature times gradient summed over the map: how much each channel raises (or, negative,
@@ -115,6 +124,11 @@ class Sight:
     def convolutions(self) -> tuple[LayerFacts, ...]:
         """The layers that a heatmap can be read from."""
         return tuple(layer for layer in self.layers if layer.kind == "convolution")
+
+    @property
+    def deepest(self) -> LayerFacts:
+        """See `deepest`."""
+        return deepest(self.layers)
 
     def layer(self, name: str) -> LayerFacts:
         """Return the facts about one layer.

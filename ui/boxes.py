@@ -45,6 +45,9 @@ def show_box_file() -> None:
         )
         dropped = st.file_uploader("CSV with boxes", type=["csv"], key="boxes")
         if dropped is None:
+            if held.boxes_file:
+                held.boxes, held.boxes_file, held.boxes_problem = {}, "", ""
+                st.rerun()
             return
         if dropped.file_id != held.boxes_file:
             held.boxes_file = dropped.file_id

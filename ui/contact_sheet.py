@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +42,11 @@ def show_contact_sheet(predictor: Predictor, choice: Choice) -> None:
     films = [row.film for row in rows]
     st.html(
         f'<div class="pn-section"><h3>All {len(films)} films</h3><p>{METHODS[choice.method].name} at '
-        f"{choice.layer}, each "
+        f"{escape(choice.layer)}, each "
         "for its own verdict, highest probability first.</p></div>"
     )
     names = hash(tuple(film.key for film in films))
-    key = f"sheet-{choice.method}-{choice.layer}-{choice.colors}-{names}"
+    key = f"sheet-{choice.method}-{choice.layer}-{choice.colors}-{choice.common}-{names}"
     pictures: list[NDArray[np.uint8]] | None = show_job(
         key, "Draw the sheet", lambda progress: _drawn(predictor, films, choice, progress)
     )
@@ -96,7 +98,7 @@ def _drawn(predictor: Predictor, films: list[Film], choice: Choice, progress: Pr
             continue
         side: Side = "yes" if sight.prediction.is_yes else "no"
         found = sight.heatmap(choice.method, choice.layer, side)
-        pictures.append(overlaid(sight, found, choice.colors, share_of(found, sight, choice)))
+        pictures.append(overlaid(sight, found, choice.colors, share_of(found, sight, replace(choice, side=side))))
         progress((number + 1) / len(films))
     return pictures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from model.explain.cam import CAM_METHODS, heatmap
-from model.explain.randomization import Level, forget_from_the_top, similarity
+from model.explain.randomization import Level, forget_from_the_top, learned_layers, similarity
 from model.explain.report import BASELINES, HEATMAP, ReportCard, report_card
 from ui.charts import curves_figure, similarity_figure
 from ui.heatmap_choice import METHODS, Choice
@@ -32,12 +33,6 @@ _MEASURES = {
 }
 
 
-def card_key(choice: Choice, *, film: str, version: str) -> str:
-    """Name the report card of a heatmap."""
-    layer = "film" if choice.needs_time else choice.layer
-    return f"card-{choice.method}-{layer}-{choice.side}-{film}-{version}"
-
-
 def show_report_card(
     predictor: Predictor,
     sight: Sight,
@@ -46,8 +41,8 @@ def show_report_card(
     *,
     film: str,
     truth: NDArray[np.bool_] | None,
-) -> None:
-    """Draw the report card of a heatmap, or the button that works it out."""
+) -> ReportCard | None:
+    """Draw the report card of a heatmap and return it, or the button that works it out."""
     st.html(
         '<div class="pn-section"><h3>Is this heatmap any good?</h3><p>Blur the film where the map is hottest: if '
         "those "
@@ -56,7 +51,9 @@ def show_report_card(
         "An edge detector and a blob in the middle of the chest, which know nothing of the network, take the same "
         "test.</p></div>"
     )
-    key = card_key(choice, film=film, version=predictor.version) + ("-boxes" if truth is not None else "")
+    layer = "film" if choice.needs_time else choice.layer
+    boxes = sha256(np.packbits(truth).tobytes()).hexdigest()[:12] if truth is not None else "none"
+    key = f"card-{choice.method}-{layer}-{choice.side}-{boxes}-{film}-{predictor.version}"
     sign = 1.0 if choice.side == "yes" else -1.0
 
     def work(progress: Progress) -> ReportCard:
@@ -64,7 +61,7 @@ def show_report_card(
 
     card: ReportCard | None = show_job(key, "Grade this heatmap", work, help="Asks the network 150 times.")
     if card is None:
-        return
+        return None
     names = {HEATMAP: METHODS[choice.method].name, **{key: words.capitalize() for key, words in BASELINES.items()}}
     st.html(card_html(card, names))
     left, right = st.columns(2)
@@ -80,6 +77,7 @@ def show_report_card(
         '<p class="pn-fine">A common misreading: a good grade says that the places mattered to this network, not that '
         "there is disease in them.</p>"
     )
+    return card
 
 
 def card_html(card: ReportCard, names: dict[str, str]) -> str:
@@ -122,7 +120,8 @@ def show_randomization(predictor: Predictor, sight: Sight, choice: Choice, *, fi
     def work(progress: Progress) -> list[Level]:
         return list(forget_from_the_top(predictor, sight.film, method=choice.method, progress=progress))
 
-    levels: list[Level] | None = show_job(key, "Make it forget", work, help="Asks 16 networks.")
+    networks = len(learned_layers(predictor)) + 1
+    levels: list[Level] | None = show_job(key, "Make it forget", work, help=f"Asks {networks} networks.")
     if levels is None:
         return
     _show_levels(levels, sight, choice, predictor)

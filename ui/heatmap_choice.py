@@ -142,7 +142,7 @@ def _layer(sight: Sight) -> str:
     """Return the convolution that the address names; for a pooling, the one before it."""
     place = session().place
     named = place.get("layer")
-    last = sight.convolutions[-1].name
+    last = sight.deepest.name
     if named is None:
         return last
     before = ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.explain.film_methods import FILM_METHODS
+from model.explain.film_methods import FILM_METHODS, Occlusion
 from ui.boxes import boxes_of, show_box_file, truth_of
 from ui.contact_sheet import show_contact_sheet
 from ui.doubts import show_randomization, show_report_card
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from model.explain.work import Progress
     from model.predictor import Predictor
     from model.sight import Sight
-
-_SECONDS = {
-    "occlusion": "about 170 looks at the film",
-    "integrated-gradients": "32 gradients",
-    "smoothgrad": "24 gradients",
-}
 
 
 def show_heatmaps() -> None:
@@ -73,13 +67,13 @@ def _show(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
         "that look at the film itself once they have been worked out.</p></div>"
     )
     show_methods(sight, choice, film=film, version=predictor.version)
+    card = None
     if found is not None:
-        truth = truth_of(opened)
-        show_report_card(predictor, sight, found, choice, film=film, truth=truth)
+        card = show_report_card(predictor, sight, found, choice, film=film, truth=truth_of(opened))
     show_randomization(predictor, sight, choice, film=film)
     show_contact_sheet(predictor, choice)
     st.html('<div class="pn-section"><h3>Take it with you</h3></div>')
-    show_take_away(predictor, sight, opened, choice, found)
+    show_take_away(predictor, sight, opened, choice, found, card)
     show_all_pictures(predictor, sight, opened, choice)
     show_box_file()
     session().place.write()
@@ -117,10 +111,13 @@ def _work_out(predictor: Predictor, sight: Sight, choice: Choice, film: str) -> 
     method = FILM_METHODS[choice.method]
 
     def work(progress: Progress) -> object:
-        return method.summed(predictor, sight.film, progress=progress)
+        return method.summed(predictor, sight.film, black=predictor.classifier.black, progress=progress)
 
     key = job_key(film, predictor.version, choice.method)
-    show_job(key, f"Work out {method.name}", work, help=f"Takes {_SECONDS.get(choice.method, 'a while')}.")
+    times = {"integrated-gradients": "32 gradients", "smoothgrad": "24 gradients"}
+    if isinstance(method, Occlusion):
+        times["occlusion"] = f"{len(method.squares(*sight.film.shape[:2]))} looks at the film"
+    show_job(key, f"Work out {method.name}", work, help=f"Takes {times[choice.method]}.")
 
 
 def _about_html(sight: Sight, choice: Choice, sides: tuple[str, str]) -> str:

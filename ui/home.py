@@ -72,7 +72,7 @@ def _show_film() -> None:
         except PneumoscopeError as error:
             problem(str(error))
             return
-        heatmap = sight.heatmap("grad-cam", sight.convolutions[-1].name)
+        heatmap = sight.heatmap("grad-cam", sight.deepest.name)
         picture = film_picture(radiograph.sha256, network.version(), "last", radiograph, heatmap)
         words = layer_words(heatmap, network.predictor().classifier.sides[1])
         show_light_box(picture, caption=film.name, corner=corner(radiograph), words=words)

@@ -53,13 +53,14 @@ def show_job(key: str, label: str, work: Callable[[Progress], Any], *, help: str
         What `work` returned.
     """
     job = session().jobs.get(key)
-    if job is not None and job.answer.done():
+    done = job is not None and job.answer.done()
+    if job is not None and done:
         error = job.answer.exception()
         if error is None:
             return job.answer.result()
         if not isinstance(error, Cancelled):
             problem(_sentence(error))
-    if job is None or job.answer.done():
+    if job is None or done:
         st.button(label, key=f"start-{key}", on_click=_starter(key, work), icon=":material/play_arrow:", help=help)
         return None
     _watch(key)
@@ -85,7 +86,8 @@ def start(key: str, work: Callable[[Progress], Any]) -> Job:
             report(0.0)
             job.answer.set_result(work(report))
         except BaseException as error:
-            job.answer.set_exception(error)
+            # Without its traceback, whose frames would keep everything alive that the work has touched.
+            job.answer.set_exception(error.with_traceback(None))
 
     held.jobs.pop(key, None)
     held.jobs[key] = job

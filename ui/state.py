@@ -114,7 +114,14 @@ class Session:
         return max(self.rows.values(), key=lambda row: row.prediction.probability, default=None)
 
     def clear(self) -> None:
-        """Forget every uploaded film and every sentence about one."""
+        """Forget every uploaded film, every sentence about one, and all work that was done on one."""
+        for job in self.jobs.values():
+            job.stop.set()
+        self.jobs.clear()
+        self.boxes, self.boxes_file, self.boxes_problem = {}, "", ""
+        if self.beside is not None and self.beside.film.sample is None:
+            self.beside = None
+            self.place.set("beside", None)
         self.rows.clear()
         self.refusals.clear()
         self.notices.clear()

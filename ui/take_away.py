@@ -18,10 +18,11 @@ from PIL import Image
 from model.explain.cam import CAM_METHODS
 from model.explain.film_methods import FILM_METHODS
 from model.explain.overlay import blend
+from model.explain.report import BASELINES, HEATMAP
 from ui.components import read
-from ui.doubts import card_html, card_key
+from ui.doubts import card_html
 from ui.heatmap_choice import METHODS, Choice
-from ui.heatmap_panels import found_heatmap, job_key, overlaid, share_of, side_of
+from ui.heatmap_panels import job_key, overlaid, share_of, side_of
 from ui.jobs import result_of, show_job
 from ui.pictures import data_url, draw_film
 from ui.verdict import NOT_CLINICAL, number, percent
@@ -36,11 +37,17 @@ if TYPE_CHECKING:
 
 
 def show_take_away(
-    predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice, found: Heatmap | None
+    predictor: Predictor,
+    sight: Sight,
+    opened: OpenFilm,
+    choice: Choice,
+    found: Heatmap | None,
+    card: ReportCard | None,
 ) -> None:
     """Draw the buttons."""
     if found is None:
         return
+    done = worked_out(opened, predictor)
     stem = _stem(opened)
     name = f"{stem}.{choice.method}.{found.layer}".replace("/", "_")
     with st.container(horizontal=True, key="take-away"):
@@ -54,7 +61,7 @@ def show_take_away(
         )
         st.download_button(
             "Everything as one HTML file",
-            lambda: html_report(predictor, sight, opened, choice, found).encode("utf-8"),
+            lambda: html_report(predictor, sight, opened, choice, found, card=card, done=done).encode("utf-8"),
             file_name=f"{stem}.html",
             mime="text/html",
             icon=":material/article:",
@@ -64,11 +71,8 @@ def show_take_away(
 
 def show_all_pictures(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice) -> None:
     """Draw the button for every heatmap of the film at full size, and the ZIP file once it is there."""
-    film, version = opened.radiograph.sha256, predictor.version
-    # Read here: the work below runs in a thread that has no session.
-    found = {key: result_of(job_key(film, version, key)) for key in FILM_METHODS}
-    done = {key: summed for key, summed in found.items() if summed is not None}
-    key = f"zip-{choice.what}-{film}-{version}-{sorted(done)}"
+    done = worked_out(opened, predictor)
+    key = f"zip-{choice.what}-{opened.radiograph.sha256}-{predictor.version}-{sorted(done)}"
 
     def work(progress: Progress) -> bytes:
         return zipped_pictures(sight, opened, choice, done, progress=progress)
@@ -121,12 +125,31 @@ def zipped_pictures(
     return buffer.getvalue()
 
 
+def worked_out(opened: OpenFilm, predictor: Predictor) -> dict[str, NDArray[np.float32]]:
+    """Return what the methods that need time gave for a film, as far as they have been worked out.
+
+    Read while the page is drawn: pictures and reports are made in threads that have no session.
+    """
+    film, version = opened.radiograph.sha256, predictor.version
+    found = {key: result_of(job_key(film, version, key)) for key in FILM_METHODS}
+    return {key: summed for key, summed in found.items() if summed is not None}
+
+
 def full_size_png(opened: OpenFilm, found: Heatmap, choice: Choice, share: float) -> bytes:
     """Return the film under its heatmap as PNG, pixel for pixel."""
     return _png(blend(opened.radiograph.pixels, found.values * np.float32(share), opacity=0.8, colors=choice.colors))
 
 
-def html_report(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice, found: Heatmap) -> str:
+def html_report(
+    predictor: Predictor,
+    sight: Sight,
+    opened: OpenFilm,
+    choice: Choice,
+    found: Heatmap,
+    *,
+    card: ReportCard | None,
+    done: Mapping[str, NDArray[np.float32]],
+) -> str:
     """Return all that the page shows of one film as one HTML file, with its pictures inside.
 
     Parameters
@@ -135,6 +158,10 @@ def html_report(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Ch
         The network, what it did, and the film.
     choice, found : Choice, Heatmap
         The heatmap that is open.
+    card : ReportCard or None
+        Its grades, if it was graded.
+    done : Mapping of str to ndarray of float32
+        See `worked_out`.
     """
     film, version = opened.radiograph.sha256, predictor.version
     prediction = sight.prediction
@@ -164,14 +191,17 @@ def html_report(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Ch
         parts.append(f'<h2>{method.name} at every convolution</h2><div class="many">{figures}</div>')
     parts.append(f'<h2>Every method at {escape(choice.layer)}</h2><div class="many">')
     for key, other in METHODS.items():
-        one_choice = Choice(
-            method=key, layer=choice.layer, side=choice.side, colors=choice.colors, common=choice.common
-        )
-        worked_out = found_heatmap(sight, one_choice, film=film, version=version)
-        if worked_out is not None:
-            parts.append(_figure(data_url(overlaid(sight, worked_out, choice.colors, 1.0), "JPEG"), other.name))
+        if key in CAM_METHODS:
+            one = sight.heatmap(key, choice.layer, choice.side)
+        elif key in done:
+            one = side_of(done[key], key, choice.side)
+        else:
+            continue
+        parts.append(_figure(data_url(overlaid(sight, one, choice.colors, 1.0), "JPEG"), other.name))
     parts.append("</div>")
-    parts.append(_card(choice, film=film, version=version, name=method.name))
+    if card is not None:
+        names = {HEATMAP: method.name, **{key: words.capitalize() for key, words in BASELINES.items()}}
+        parts.append(f"<h2>Is this heatmap any good?</h2>{card_html(card, names)}")
     parts.append(
         f"<h2>Where this comes from</h2><p>Film SHA-256 <code>{film}</code>. Network <code>{escape(version)}</code>. "
         "Made with Pneumoscope.</p>"
@@ -193,15 +223,6 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     # The quickest compression: a film of two megapixels takes a tenth of the time for a sixth more bytes.
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _card(choice: Choice, *, film: str, version: str, name: str) -> str:
-    key = card_key(choice, film=film, version=version)
-    card: ReportCard | None = result_of(f"{key}-boxes") or result_of(key)
-    if card is None:
-        return ""
-    names = {"heatmap": name, "edges": "An edge detector", "centre": "A blob in the middle of the chest"}
-    return f"<h2>Is this heatmap any good?</h2>{card_html(card, names)}"
 
 
 def _figure(picture: str, words: str) -> str:

@@ -136,7 +136,13 @@ def _wanted(options: argparse.Namespace, predictor: "Predictor") -> list[tuple[s
     methods = [*CAM_METHODS, *_film_methods()]
     layers = [layer.name for layer in predictor.layers if layer.kind == "convolution"]
     chosen_methods = methods if options.method == ALL else options.method.split(",")
-    chosen_layers = layers if options.layer == ALL else [layers[-1]] if not options.layer else options.layer.split(",")
+    chosen_layers = (
+        layers
+        if options.layer == ALL
+        else [predictor.last_convolution]
+        if not options.layer
+        else options.layer.split(",")
+    )
     for what, chosen, known in (("method", chosen_methods, methods), ("layer", chosen_layers, layers)):
         unknown = [name for name in chosen if name not in known]
         if unknown:
@@ -157,7 +163,9 @@ def _heatmap(predictor: "Predictor", sight: "Sight", method: str, layer: str, si
 
     if method not in FILM_METHODS:
         return sight.heatmap(method, layer, side)
-    summed = FILM_METHODS[method].summed(predictor, sight.film, progress=lambda share: move(0.8 * share))
+    summed = FILM_METHODS[method].summed(
+        predictor, sight.film, black=predictor.classifier.black, progress=lambda share: move(0.8 * share)
+    )
     signless = method == "smoothgrad"
     return heatmap(summed if side == "yes" or signless else -summed, layer="film")
 
@@ -220,6 +228,13 @@ def _load(model: Path | None) -> "Predictor":
     return Predictor(own_classifier(model) if model is not None else chosen_classifier())
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of steps; expected 1 or more")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model.explain",
@@ -238,7 +253,9 @@ def _parser() -> argparse.ArgumentParser:
         "--layer", default="", metavar="NAMES", help="convolutions, with commas, or all (default: the last)"
     )
     parser.add_argument("--side", choices=("yes", "no"), help="evidence for or against (default: for the verdict)")
-    parser.add_argument("--steps", type=int, default=24, metavar="N", help="of deletion and insertion (default: 24)")
+    parser.add_argument(
+        "--steps", type=_count, default=24, metavar="N", help="of deletion and insertion (default: 24)"
+    )
     parser.add_argument(
         "--boxes", type=Path, metavar="CSV", help="boxes that people drew, such as RSNA's labels, for the report card"
     )

@@ -124,9 +124,17 @@ def arithmetic(
         kernel=kernel,
         channels=channels,
         bias=bias,
-        activation=getattr(activation, "__name__", "linear"),
+        activation=activation_name(operation),
         value=value,
     )
+
+
+def activation_name(operation: Any) -> str:
+    """Return what the function after a convolution is called: that of a layer object is the name of its class."""
+    activation = getattr(operation, "activation", None)
+    if activation is None:
+        return "linear"
+    return str(getattr(activation, "__name__", type(activation).__name__))
 
 
 def kernel_of(operation: Any, channel: int) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:

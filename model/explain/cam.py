@@ -90,7 +90,7 @@ class GradCam(CamMethod):
 
 
 class GradCamPlusPlus(CamMethod):
-    """Weights: positive gradients, the more the fewer places a channel has them in."""
+    """Weights: a mean of the positive gradients of each channel."""
 
     key = "grad-cam++"
     name = "Grad-CAM++"
@@ -105,6 +105,8 @@ class GradCamPlusPlus(CamMethod):
         squared = gradients * gradients
         total = tf.reduce_sum(features, axis=(0, 1))
         shares = tf.math.divide_no_nan(squared, 2 * squared + squared * gradients * total)
+        # Where the gradient falls the denominator passes through zero; the authors' code leaves those places out too.
+        shares = tf.where(gradients > 0, shares, 0.0)
         shares = tf.math.divide_no_nan(shares, tf.reduce_sum(shares, axis=(0, 1)))
         return tf.reduce_sum(shares * tf.nn.relu(gradients), axis=(0, 1))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.explain.arithmetic import kernel_of
+from model.explain.arithmetic import activation_name, kernel_of
 from model.explain.receptive import Box, on_film, receptive_field, window
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def dissect(
         rest=rest,
         kernel=np.ascontiguousarray(kernel[:, :, kept].transpose(2, 0, 1)),
         bias=bias,
-        activation=getattr(node.operation.activation, "__name__", "linear"),
+        activation=activation_name(node.operation),
         **spans,
     )
 

@@ -35,7 +35,7 @@ class FilmMethod:
     source: str
     about: str
 
-    def summed(self, scorer: Scorer, film: Map, *, progress: Progress = unwatched) -> Map:
+    def summed(self, scorer: Scorer, film: Map, *, black: float = 0.0, progress: Progress = unwatched) -> Map:
         """Work out the map.
 
         Parameters
@@ -44,6 +44,8 @@ class FilmMethod:
             The network.
         film : ndarray of float32, shape (height, width, channels)
             One prepared input.
+        black : float
+            What black is in such an input.
         progress : callable
             Told the share that is done.
 
@@ -65,8 +67,8 @@ class Occlusion(FilmMethod):
 
     Parameters
     ----------
-    patch, stride : int
-        Side of the square and how far it moves, in pixels of the input.
+    patch, stride : int, optional
+        Side of the square and how far it moves, in pixels; by default a seventh and a fourteenth of the input's side.
     """
 
     key = "occlusion"
@@ -77,20 +79,16 @@ class Occlusion(FilmMethod):
         "falls, something that mattered was covered. It needs no gradients, only patience."
     )
 
-    def __init__(self, *, patch: int = 32, stride: int = 16) -> None:
+    def __init__(self, *, patch: int | None = None, stride: int | None = None) -> None:
         self.patch = patch
         self.stride = stride
 
-    def summed(self, scorer: Scorer, film: Map, *, progress: Progress = unwatched) -> Map:
+    def summed(self, scorer: Scorer, film: Map, *, black: float = 0.0, progress: Progress = unwatched) -> Map:
         """Return for each pixel the mean fall of the log odds over the squares that cover it."""
         height, width = film.shape[:2]
         before = float(scorer.scores(film[None])[0])
         gray = film.mean(axis=(0, 1))
-        squares = [
-            (slice(y, y + self.patch), slice(x, x + self.patch))
-            for y in _starts(height, self.patch, self.stride)
-            for x in _starts(width, self.patch, self.stride)
-        ]
+        squares = self.squares(height, width)
         fall, times = np.zeros((height, width), np.float64), np.zeros((height, width), np.float64)
         for done, some in _batches(squares):
             covered = np.repeat(film[None], len(some), axis=0)
@@ -101,6 +99,17 @@ class Occlusion(FilmMethod):
                 times[square] += 1
             progress(done)
         return np.asarray(fall / times, dtype=np.float32)
+
+    def squares(self, height: int, width: int) -> list[tuple[slice, slice]]:
+        """Return the squares that are covered one after the other, as rows and columns."""
+        side = max(height, width)
+        patch = self.patch or max(side // 7, 1)
+        stride = self.stride or max(side // 14, 1)
+        return [
+            (slice(y, y + patch), slice(x, x + patch))
+            for y in _starts(height, patch, stride)
+            for x in _starts(width, patch, stride)
+        ]
 
 
 class IntegratedGradients(FilmMethod):
@@ -123,15 +132,16 @@ class IntegratedGradients(FilmMethod):
     def __init__(self, *, steps: int = 32) -> None:
         self.steps = steps
 
-    def summed(self, scorer: Scorer, film: Map, *, progress: Progress = unwatched) -> Map:
+    def summed(self, scorer: Scorer, film: Map, *, black: float = 0.0, progress: Progress = unwatched) -> Map:
         """Return each pixel's share of the difference in log odds, added up over the channels."""
         total = np.zeros(film.shape, np.float64)
+        light = (film - np.float32(black)).astype(np.float32)
         middles = (np.arange(self.steps, dtype=np.float32) + 0.5) / self.steps
         for done, some in _batches(list(middles)):
             shares = np.asarray(some, np.float32)[:, None, None, None]
-            total += scorer.score_gradients(shares * film[None])[1].sum(axis=0)
+            total += scorer.score_gradients(np.float32(black) + shares * light[None])[1].sum(axis=0)
             progress(done)
-        return np.asarray((film * total / self.steps).sum(axis=-1), dtype=np.float32)
+        return np.asarray((light * total / self.steps).sum(axis=-1), dtype=np.float32)
 
 
 class SmoothGrad(FilmMethod):
@@ -158,7 +168,7 @@ class SmoothGrad(FilmMethod):
         self.copies = copies
         self.noise = noise
 
-    def summed(self, scorer: Scorer, film: Map, *, progress: Progress = unwatched) -> Map:
+    def summed(self, scorer: Scorer, film: Map, *, black: float = 0.0, progress: Progress = unwatched) -> Map:
         """Return the magnitude of the mean gradient, added up over the channels; never negative."""
         rng = np.random.default_rng(0)
         spread = self.noise * float(film.max() - film.min())

@@ -137,7 +137,7 @@ def _maps(predictor: "Predictor", sight: "Sight", *, slow: bool) -> Iterator[tup
     from model.explain.film_methods import FILM_METHODS
     from model.explain.localization import centre_blob, edge_map
 
-    deep = [sight.convolutions[-1].name, _before_last_pool(sight)]
+    deep = [sight.deepest.name, _before_last_pool(sight)]
     for method in CAM_METHODS.values():
         for layer in deep:
             yield f"{method.name}, {layer}", sight.heatmap(method.key, layer).values
@@ -152,7 +152,7 @@ def _maps(predictor: "Predictor", sight: "Sight", *, slow: bool) -> Iterator[tup
 
 def _before_last_pool(sight: "Sight") -> str:
     """Return the last convolution of the block before the last one, which sees finer."""
-    last = sight.convolutions[-1]
+    last = sight.deepest
     finer = [layer.name for layer in sight.convolutions if layer.size[0] > last.size[0]]
     return finer[-1] if finer else last.name
 

@@ -67,7 +67,8 @@ def boxes_mask(boxes: list[tuple[float, float, float, float]], size: tuple[int, 
     """Return where boxes lie, given as x, y, width and height in pixels of a film of (height, width) `size`."""
     mask = np.zeros(size, np.bool_)
     for x, y, width, height in boxes:
-        mask[max(round(y), 0) : round(y + height), max(round(x), 0) : round(x + width)] = True
+        down = slice(max(round(y), 0), max(round(y + height), 0))
+        mask[down, max(round(x), 0) : max(round(x + width), 0)] = True
     return mask
 
 

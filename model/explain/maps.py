@@ -29,7 +29,7 @@ class Channels:
     push : ndarray of float32, shape (channels,)
         See `model.sight.Sight.pushes`.
     dead : ndarray of bool, shape (channels,)
-        The same everywhere on this film, which after a ReLU means zero.
+        Zero everywhere on this film.
     """
 
     strength: NDArray[np.float32]
@@ -57,7 +57,7 @@ def channels_of(sight: Sight, layer: str) -> Channels:
         strength=maps.mean(axis=(0, 1)),
         peak=maps.max(axis=(0, 1)),
         push=sight.pushes[layer],
-        dead=np.asarray(maps.max(axis=(0, 1)) == maps.min(axis=(0, 1))),
+        dead=~np.asarray(maps.any(axis=(0, 1))).astype(np.bool_),
     )
 
 

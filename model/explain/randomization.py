@@ -77,7 +77,7 @@ def forget_from_the_top(
     forgotten: list[tuple[Any, NDArray[np.float32]]] = []
     for done, layer in enumerate([None, *reversed(layers)]):
         if layer is not None:
-            forgotten += [(variable, _fresh(rng, variable)) for variable in layer.trainable_variables]
+            forgotten += [(variable, _fresh(rng, layer, variable)) for variable in _learned(layer)]
         sight = predictor.explain_changed(film, forgotten)
         summed = {(name, side): value for (key, name, side), value in sight.summed.items() if key == method}
         yield Level(
@@ -89,10 +89,10 @@ def forget_from_the_top(
 
 
 def learned_layers(predictor: Predictor) -> list[keras.layers.Layer]:
-    """Return the layers with weights of their own, in the order in which the film meets them, each once."""
+    """Return the layers with weights, frozen ones too, in the order in which the film meets them, each once."""
     found: dict[int, keras.layers.Layer] = {}
     for node in predictor.nodes:
-        if isinstance(node.operation, keras.layers.Layer) and node.operation.trainable_variables:
+        if isinstance(node.operation, keras.layers.Layer) and _learned(node.operation):
             found.setdefault(id(node.operation), node.operation)
     return list(found.values())
 
@@ -120,10 +120,16 @@ def similarity(one: Map, other: Map, *, layer: str) -> float:
     return float(tf.image.ssim(tf.constant(pictures[0]), tf.constant(pictures[1]), max_val=1.0))
 
 
-def _fresh(rng: np.random.Generator, variable: Any) -> NDArray[np.float32]:
+def _learned(layer: keras.layers.Layer) -> list[Any]:
+    """Return the numbers that training left in a layer, also in one that was frozen; a dropout's seed is none."""
+    return [variable for variable in layer.weights if "seed_generator" not in variable.path]
+
+
+def _fresh(rng: np.random.Generator, layer: keras.layers.Layer, variable: Any) -> NDArray[np.float32]:
     shape = tuple(variable.shape)
     if len(shape) < 2:
-        scale = variable.path.rsplit("/", 1)[-1] == "gamma"
-        return np.full(shape, float(scale), np.float32)
-    fan_in = float(np.prod(shape[:-1]))
+        one = variable.path.rsplit("/", 1)[-1] in ("gamma", "moving_variance")
+        return np.full(shape, float(one), np.float32)
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    fan_in = float(np.prod(shape[:2] if depthwise else shape[:-1]))
     return rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)

@@ -17,7 +17,6 @@ _EACH_CELL_ALONE = (
     keras.layers.LeakyReLU,
     keras.layers.PReLU,
     keras.layers.ELU,
-    keras.layers.Softmax,
     keras.layers.BatchNormalization,
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
@@ -229,6 +228,12 @@ def _cut(box: Box, down: int, across: int, shape: tuple[int, ...]) -> Box:
 
 
 def _keeps_places(operation: Any) -> bool:
+    if isinstance(operation, (keras.layers.Softmax, keras.layers.LayerNormalization)):
+        axis = operation.axis
+        return (axis if isinstance(axis, int) else axis[0] if len(axis) == 1 else 0) in (-1, 3)
+    if type(operation).__name__.startswith("Random") and type(operation).__module__.startswith("keras."):
+        # Augmentation does nothing at inference.
+        return True
     if isinstance(operation, _EACH_CELL_ALONE) or getattr(operation, "elementwise", False):
         return True
     return type(operation).__module__.startswith("keras.") and type(operation).__name__.lower() in _OPERATIONS

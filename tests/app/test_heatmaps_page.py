@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import time
+import weakref
 import zipfile
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -14,9 +17,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from model.explain.cam import heatmap
+from model.explain.report import report_card
 from model.explain.work import Cancelled, Progress
 from tests.app.reading import HEATMAPS, component_data, components_data, drop, no_trouble, open_home, open_page, words
 from tests.stand_in import StandInPredictor
+from ui.job import Job
 from ui.jobs import start
 
 pytestmark = pytest.mark.usefixtures("samples")
@@ -232,6 +237,25 @@ def test_finished_work_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(held.jobs) == ["3", "arrays", "last"]
 
 
+def test_failed_work_keeps_nothing_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.state import Session
+
+    held = Session()
+    monkeypatch.setattr("ui.jobs.session", lambda: held)
+    heavy = [np.zeros(10)]
+    watched = weakref.ref(heavy[0])
+
+    def work(progress: Progress, array: np.ndarray = heavy[0]) -> None:
+        raise Cancelled
+
+    start("x", work).answer.exception(timeout=10)
+    del work
+    heavy.clear()
+    gc.collect()
+    time.sleep(0.1)
+    assert watched() is None
+
+
 def test_several_films_become_a_contact_sheet(network: StandInPredictor, film_png: Any) -> None:
     page = drop(open_home(), *((f"{k}.png", film_png(0.3 + 0.2 * k, seed=k)) for k in range(3)))
     page.switch_page(HEATMAPS).run()
@@ -272,8 +296,11 @@ def test_pictures_and_report_to_take_away(network: StandInPredictor) -> None:
     found = sight.heatmap("grad-cam", "block5_conv3")
     with Image.open(io.BytesIO(full_size_png(opened, found, choice, 1.0))) as picture:
         assert picture.size == (400, 400) and picture.format == "PNG"
-    report = html_report(small_predictor(), sight, opened, choice, found)
-    assert report.count("<img ") == 2 + 13 + 4
+    card = report_card(small_predictor(), sight.film, found.values, steps=2)
+    done = {"smoothgrad": np.ones((224, 224), np.float32)}
+    report = html_report(small_predictor(), sight, opened, choice, found, card=card, done=done)
+    assert report.count("<img ") == 2 + 13 + 5
+    assert "<td>An edge detector</td>" in report
     assert not re.search(r'(src|href)="(?!data:)', report), "nothing is fetched"
     assert "not for clinical use" in report
     assert opened.film.name in report
@@ -297,6 +324,17 @@ def test_every_heatmap_in_a_zip_file(network: StandInPredictor) -> None:
         with Image.open(archive.open("grad-cam.block3_conv2.png")) as picture:
             assert picture.size == (400, 400)
     assert any("ZIP" in button.label for button in page.get("download_button"))
+
+
+def test_clearing_the_table_ends_and_forgets_all_work(network: StandInPredictor, film_png: Any) -> None:
+    page = drop(open_home(), *((f"{k}.png", film_png(0.3 + 0.2 * k, seed=k)) for k in range(2)))
+    held = page.session_state["pneumoscope"]
+    job = Job(answer=Future())
+    held.jobs["x"] = job
+    held.boxes = {"a": ()}
+    next(button for button in page.button if button.label == "Clear the table").click().run()
+    no_trouble(page)
+    assert held.jobs == {} and held.boxes == {} and job.stop.is_set()
 
 
 def test_signless_methods_are_the_same_for_both_sides() -> None:

@@ -68,6 +68,18 @@ def test_integrated_gradients_of_a_linear_score_are_exact(spot: tuple[Weighted, 
     )
 
 
+def test_integrated_gradients_start_from_black(spot: tuple[Weighted, np.ndarray]) -> None:
+    scorer, picture = spot
+    found = IntegratedGradients(steps=3).summed(scorer, picture, black=-1.0)
+    np.testing.assert_allclose(found, scorer.weights * (picture[..., 0] + 1), rtol=1e-5)
+
+
+def test_squares_follow_the_size_of_the_input() -> None:
+    assert len(Occlusion().squares(224, 224)) == 169
+    assert len(Occlusion().squares(32, 32)) > 100
+    assert len(Occlusion().squares(512, 512)) < 250
+
+
 @pytest.mark.parametrize("name", ["flat", "residual", "one_sigmoid"])
 def test_integrated_gradients_add_up_to_the_difference(name: str) -> None:
     predictor = Predictor(classifier(build(name)))
@@ -159,6 +171,10 @@ def test_pointing_and_overlap_by_hand() -> None:
     assert overlap_at_equal_area(few, truth) == pytest.approx(1 / 400), "cold pixels are never taken"
 
 
+def test_boxes_beside_the_film_mark_nothing() -> None:
+    assert not boxes_mask([(-50, 10, 20, 30), (10, -50, 30, 20)], (100, 100)).any()
+
+
 def test_boxes_become_a_mask() -> None:
     mask = boxes_mask([(2, 1, 3, 2), (8, 8, 9, 9)], (10, 10))
     assert mask.sum() == 6 + 4
@@ -220,6 +236,35 @@ def test_forgetting_goes_down_from_the_top_and_leaves_no_trace(name: str) -> Non
     assert not np.allclose(levels[-1].summed["last", "yes"], levels[0].summed["last", "yes"])
     again = list(forget_from_the_top(predictor, x, method="grad-cam"))
     np.testing.assert_array_equal(again[2].summed["last", "yes"], levels[2].summed["last", "yes"])
+
+
+def test_frozen_layers_are_forgotten_too() -> None:
+    model = build("residual")
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    predictor = Predictor(classifier(model))
+    names = [layer.name for layer in learned_layers(predictor)]
+    assert names[0] == "first" and "depthwise" in names and "last" in names
+    x = predictor.prepare(film(1))
+    levels = list(forget_from_the_top(predictor, x, method="grad-cam"))
+    assert len(levels) == len(names) + 1
+
+
+def test_fresh_weights_have_hes_variance() -> None:
+    from model.explain.randomization import _fresh
+
+    layer = keras.layers.DepthwiseConv2D(3)
+    layer.build((1, 8, 8, 256))
+    assert _fresh(np.random.default_rng(0), layer, layer.kernel).std() == pytest.approx(np.sqrt(2 / 9), rel=0.05)
+    norm = keras.layers.BatchNormalization()
+    norm.build((1, 8, 8, 4))
+    fresh = {w.path.rsplit("/", 1)[-1]: _fresh(np.random.default_rng(0), norm, w) for w in norm.weights}
+    assert {name: float(value[0]) for name, value in fresh.items()} == {
+        "gamma": 1,
+        "beta": 0,
+        "moving_mean": 0,
+        "moving_variance": 1,
+    }
 
 
 def test_weights_are_put_right_when_the_pass_fails(monkeypatch: pytest.MonkeyPatch) -> None:

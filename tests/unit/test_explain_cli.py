@@ -106,6 +106,12 @@ def test_unknown_names_get_a_sentence(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("steps", ["0", "-3"])
+def test_no_steps_are_refused(steps: str, picture: Path, predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main([str(picture), "--out", str(tmp_path / "o"), "--steps", steps], predictor=predictor)
+
+
 def test_files_that_are_no_film_get_a_sentence(
     predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

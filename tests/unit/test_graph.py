@@ -13,6 +13,7 @@ from model.classifier import Classifier
 from model.errors import CheckpointError
 from model.explain.arithmetic import arithmetic
 from model.explain.cam import CAM_METHODS
+from model.explain.dissection import dissect
 from model.images import Radiograph
 from model.predictor import Predictor
 from model.sight import given_to
@@ -66,7 +67,7 @@ def test_any_classifier_is_seen_through(name: str, reloaded: bool, tmp_path: Pat
     loose = 2e-2 if name == "half_precision" else 1e-5
     assert sight.prediction.probability == pytest.approx(answer(model, x, name), abs=loose)
     assert predictor.predict(film()).probability == pytest.approx(sight.prediction.probability, abs=1e-6)
-    assert [layer.name for layer in sight.convolutions][-1] == "last"
+    assert sight.deepest.name == predictor.last_convolution == "last"
     assert sight.layers[0].name.startswith("first")
     trace = predictor.trace(film(), gradients=True)
     for layer in sight.layers:
@@ -79,7 +80,9 @@ def test_any_classifier_is_seen_through(name: str, reloaded: bool, tmp_path: Pat
             assert sight.heatmap(method, "last", side).values.shape == sight.layer("last").size
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in ("half_precision", "three_classes")])
+@pytest.mark.parametrize(
+    "name", [name for name in ZOO if name not in ("half_precision", "three_classes", "pooled_after_relu")]
+)
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
     """Nudge the last convolution's bias of a channel: the log odds change by the sum of that channel's gradient."""
     model = build(name)
@@ -116,6 +119,36 @@ def test_arithmetic_of_any_convolution(name: str) -> None:
             row, column, channel = (int(rng.integers(n)) for n in node.shape)
             found = arithmetic(node.operation, before, row=row, column=column, channel=channel)
             assert found.value == pytest.approx(float(sight.maps[node.name][row, column, channel]), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("application", ["MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetV2B0"])
+def test_networks_of_keras_applications(application: str) -> None:
+    """Built without weights, with a classifier on top, as people fine-tune them."""
+    keras.utils.set_random_seed(1)
+    base = getattr(keras.applications, application)(
+        weights=None, include_top=False, input_shape=(64, 64, 3), pooling="avg"
+    )
+    film_in = keras.Input((64, 64, 3))
+    model = keras.Model(film_in, keras.layers.Dense(2, activation="softmax")(base(film_in)))
+    predictor = Predictor(classifier(model))
+    picture = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    one = Radiograph(pixels=picture, original_size=(64, 64), format="PNG", sha256="0" * 64)
+    sight = predictor.explain(one)
+    assert sight.prediction.probability == pytest.approx(
+        float(np.asarray(model(predictor.prepare(one)[None], training=False))[0, 1]), abs=1e-5
+    )
+    assert sight.deepest.size > (1, 1)
+    rng = np.random.default_rng(1)
+    for node in predictor.nodes:
+        if node.kind is None:
+            continue
+        row, column = (int(rng.integers(n)) for n in node.shape[:2])
+        found = dissect(predictor, sight, node.name, 0, film=(64, 64))
+        assert found.values.shape == node.shape[:2]
+        if node.kind == "convolution":
+            cell = arithmetic(node.operation, predictor.given(sight, node.name), row=row, column=column, channel=0)
+            assert cell.value == pytest.approx(float(found.values[row, column]), rel=1e-3, abs=1e-4)
+            assert float(found.before[row, column]) == pytest.approx(cell.pre_activation, rel=1e-3, abs=1e-4)
 
 
 def test_what_a_convolution_is_given_is_kept_only_where_it_is_no_layers_map() -> None:
@@ -161,6 +194,7 @@ def test_saturated_answers_keep_their_gradient() -> None:
 @pytest.mark.parametrize(
     ("tail", "sentence"),
     [
+        (lambda x: keras.layers.Dense(2, activation="sigmoid")(keras.layers.Flatten()(x)), "ends in 2 sigmoids"),
         (lambda x: keras.layers.Dense(2, activation="tanh")(keras.layers.Flatten()(x)), "ends in 'tanh'"),
         (keras.layers.Conv2D(2, 1), "answers with shape"),
         (lambda x: keras.layers.Dense(5, activation="softmax")(keras.layers.Flatten()(x)), "5 classes apart, 2 names"),

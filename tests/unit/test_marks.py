@@ -41,6 +41,12 @@ def test_what_cannot_be_read_gets_a_sentence(text: str, sentence: str) -> None:
         read_boxes(text, name="b.csv")
 
 
+def test_dots_in_a_name_belong_to_it() -> None:
+    found = read_boxes("patientId,x,y,width,height\n1.2.840.111,1,2,3,4\n1.2.840.222,5,6,7,8\n", name="b.csv")
+    assert boxes_for("1.2.840.111.dcm", found) == (Box(x=1, y=2, width=3, height=4),)
+    assert len(found) == 2
+
+
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.marks._MOST_ROWS", 2)
     with pytest.raises(DatasetError, match="more than 2 rows"):

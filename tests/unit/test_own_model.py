@@ -74,6 +74,9 @@ def test_the_environment_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ({"positive": ["normal", "pneumonia"]}, "and not all"),
         ({"threshold": 1.5}, "has threshold 1.5"),
         ({"input_range": [255, 0]}, "has input_range"),
+        ({"input_range": 255}, "has input_range 255"),
+        ({"classes": None}, "names 1 classes"),
+        ({"positive": 1}, "counts 1 as yes"),
         ({"colour": "blue"}, "may hold classes, input_range"),
     ],
 )

@@ -60,7 +60,15 @@ def positive(name: str) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in ("half_precision", "three_classes")])
+def test_augmentation_and_normalization_of_channels_keep_places_apart() -> None:
+    predictor = Predictor(classifier(build("augmented")))
+    assert receptive_field(predictor.nodes, "first", 9, 9, grid=(32, 32)).size == (3, 3)
+    assert receptive_field(predictor.nodes, "last", 9, 9, grid=(32, 32)).size == (5, 5)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ZOO if name not in ("half_precision", "three_classes", "augmented")]
+)
 def test_the_box_is_exact_for_any_network(name: str) -> None:
     predictor = Predictor(classifier(positive(name)))
     rng = np.random.default_rng(1)

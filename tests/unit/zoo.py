@@ -158,6 +158,40 @@ def subclassed() -> keras.Model:
     return model
 
 
+def pooled_after_relu() -> keras.Model:
+    film = keras.Input(SHAPE)
+    x = layers.Conv2D(6, 3, padding="same", name="first")(film)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.MaxPooling2D(3, strides=2, padding="same", name="pool")(layers.ZeroPadding2D(1)(x))
+    x = layers.Dropout(0.2)(layers.Conv2D(6, 3, activation="relu", name="middle")(x))
+    x = layers.Conv2D(8, 3, activation=layers.LeakyReLU(0.2), name="last")(x)
+    x = layers.AveragePooling2D(3, strides=1, padding="same", name="mean")(x)
+    x = layers.Conv2D(4, 1, name="one_cell")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    return keras.Model(film, layers.Dense(2, activation="softmax")(layers.Flatten()(x)))
+
+
+def probabilities_and_then_nothing() -> keras.Model:
+    base = _base()
+    x = layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(base.output))
+    x = layers.Activation("linear", dtype="float32")(layers.Reshape((2,))(layers.Dropout(0.1)(x)))
+    return keras.Model(base.input, x)
+
+
+def mean_of_two_answers() -> keras.Model:
+    base = _base()
+    x = layers.GlobalAveragePooling2D()(base.output)
+    heads = [layers.Dense(2, activation="softmax")(x) for _ in range(2)]
+    return keras.Model(base.input, layers.Average()(heads))
+
+
+def augmented() -> keras.Model:
+    film = keras.Input(SHAPE)
+    x = layers.RandomZoom(0.1)(layers.RandomFlip("horizontal")(film))
+    x = layers.Conv2D(6, 3, activation="relu", name="first")(x)
+    x = layers.Conv2D(8, 3, activation="relu", name="last")(layers.LayerNormalization()(x))
+    return keras.Model(film, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+
+
 ZOO: dict[str, Callable[[], keras.Model]] = {
     build.__name__: build
     for build in (
@@ -179,6 +213,10 @@ ZOO: dict[str, Callable[[], keras.Model]] = {
         three_gray_channels,
         half_precision,
         subclassed,
+        pooled_after_relu,
+        probabilities_and_then_nothing,
+        mean_of_two_answers,
+        augmented,
     )
 }
 
