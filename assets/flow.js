@@ -8,11 +8,11 @@ export default function (component) {
   const play = find(".play");
 
   const tiles = data.layers.map((layer) => {
-    const tile = document.createElement("button");
-    tile.type = "button";
+    const tile = document.createElement(layer.name ? "button" : "div");
+    if (layer.name) tile.type = "button";
     tile.className = `tile ${layer.kind === "pooling" ? "pool" : ""} ${layer.first ? "block" : ""}`;
     tile.dataset.layer = layer.name;
-    tile.setAttribute("aria-pressed", String(layer.name === data.chosen));
+    if (layer.name) tile.setAttribute("aria-pressed", String(layer.name === data.chosen));
     const picture = document.createElement("img");
     picture.src = layer.tile;
     picture.alt = "";
@@ -29,7 +29,6 @@ export default function (component) {
       };
     } else {
       tile.classList.add("end");
-      tile.tabIndex = -1;
     }
     return tile;
   });

@@ -46,6 +46,7 @@ export default function (component) {
     find(".legend img").src = data.legend;
     find(".hint").textContent = `${data.hint} Press and hold the film to see it bare.`;
   } else {
+    find(".title").textContent = data.title;
     find(".nothing").textContent = data.nothing;
     glow.removeAttribute("src");
   }

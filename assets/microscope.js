@@ -1,4 +1,6 @@
 const MOST = 4;
+const TELL_MS = 120;
+const SETTLE_MS = 2500;
 const OPACITY = "pneumoscope-map-opacity";
 
 function kept(value) {
@@ -14,9 +16,9 @@ function kept(value) {
 function written(value, digits = 3) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(1) : value.toPrecision(digits);
-  const plain = size >= 1e5 || size < 1e-4 ? text : String(Number(text));
-  return plain.replace("-", "−");
+  if (size < 1e-4 || size >= 1e7) return value.toExponential(1).replace("-", "−");
+  const text = size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(digits)));
+  return text.replace("-", "−");
 }
 
 function element(tag, className, text) {
@@ -86,6 +88,12 @@ function table(title, rows, key) {
   return figure;
 }
 
+function signed(sign, figure) {
+  const pair = element("div", "pair");
+  pair.append(element("span", "sign", sign), figure);
+  return pair;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const { header, arrays } = unpack(data);
@@ -107,15 +115,14 @@ export default function (component) {
   find(".film").alt = `Chest X-ray: ${header.caption}`;
   find(".name").textContent = header.caption;
   find(".corner").textContent = `${header.layer} · channel ${header.channel}`;
-  find(".hint").textContent = header.hint;
+  find(".hint").textContent = `${header.hint} The colors end at ${written(header.top, 4)}.`;
 
   canvas.width = width;
   canvas.height = height;
   const pen = canvas.getContext("2d");
   const picture = pen.createImageData(width, height);
-  let peak = 0;
-  for (const value of arrays.values) if (value > peak) peak = value;
-  const levels = arrays.values.map((value) => (peak > 0 ? Math.max(value, 0) / peak : 0));
+  const peak = header.top;
+  const levels = arrays.values.map((value) => (peak > 0 ? Math.min(Math.max(value, 0) / peak, 1) : 0));
   for (let k = 0; k < width * height; k += 1) {
     const level = Math.round(255 * levels[k]);
     picture.data.set(arrays.colors.subarray(3 * level, 3 * level + 3), 4 * k);
@@ -137,7 +144,10 @@ export default function (component) {
     kept(slider.value);
   };
 
-  let pinned = header.cell;
+  // What the server says may be older than what was pinned here a moment ago.
+  const here = `${header.caption} ${header.layer} ${header.channel}`;
+  const recent = scope.recent && scope.recent.here === here && Date.now() - scope.recent.at < SETTLE_MS;
+  let pinned = recent ? scope.recent.cell : header.cell;
   let shown = null;
   let chosenInput = null;
 
@@ -231,10 +241,8 @@ export default function (component) {
     }
     grids.replaceChildren(
       input,
-      element("span", "sign", "×"),
-      table("kernel", patch, (p) => written(p.weight)),
-      element("span", "sign", "="),
-      table(`products, sum ${written(work.sums[opened])}`, patch, (p) => written(p.product)),
+      signed("×", table("kernel", patch, (p) => written(p.weight))),
+      signed("=", table(`products, sum ${written(work.sums[opened])}`, patch, (p) => written(p.product))),
     );
   }
 
@@ -254,7 +262,9 @@ export default function (component) {
 
   function pin(cell) {
     pinned = cell;
-    setTriggerValue("cell", cell ?? [-1, -1]);
+    scope.recent = { here, cell, at: Date.now() };
+    clearTimeout(scope.telling);
+    scope.telling = setTimeout(() => setTriggerValue("cell", cell ?? [-1, -1]), TELL_MS);
     if (cell) show(...cell);
     else scope.classList.remove("pinned");
   }

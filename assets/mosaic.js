@@ -2,6 +2,7 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const mosaic = parentElement.querySelector(".mosaic");
   mosaic.setAttribute("aria-label", data.label);
+  mosaic.classList.toggle("long", data.tiles.length > 20);
   mosaic.style.setProperty("--least", `${data.least}px`);
   const rows = Math.ceil(data.tiles.length / data.columns);
   const share = (place, count) => (count > 1 ? (100 * place) / (count - 1) : 0);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,33 +37,33 @@ def truth_of(opened: OpenFilm) -> NDArray[np.bool_] | None:
 def show_box_file() -> None:
     """Draw the place for a CSV with boxes."""
     held = session()
-    with st.expander("Add boxes that people drew", icon=":material/select:"):
+    with st.expander("Add boxes that people drew", icon=":material/select:", expanded=bool(held.boxes_file)):
         st.html(
             '<p class="pn-fine">A CSV with the columns x, y, width and height in pixels, and patientId, path, file, '
-            "image or name for the film, such as stage_2_train_labels.csv of RSNA's challenge. Boxes are matched "
-            "by the "
-            "name of the file.</p>"
+            "image or name for the film, such as stage_2_train_labels.csv of RSNA's challenge. Boxes are matched by "
+            "the name of the file.</p>"
         )
-        dropped = st.file_uploader("CSV with boxes", type=["csv"], key="boxes")
-        if dropped is None:
-            if held.boxes_file:
-                held.boxes, held.boxes_file, held.boxes_problem = {}, "", ""
-                st.rerun()
-            return
-        if dropped.file_id != held.boxes_file:
-            held.boxes_file = dropped.file_id
-            try:
-                text = dropped.getvalue().decode("utf-8", errors="replace")
-                held.boxes, held.boxes_problem = read_boxes(text, name=dropped.name), ""
-            except DatasetError as error:
-                held.boxes, held.boxes_problem = {}, str(error)
-            # The film above was drawn without them.
-            st.rerun()
+        st.file_uploader("CSV with boxes", type=["csv"], key="boxes", on_change=_take)
         if held.boxes_problem:
             problem(held.boxes_problem)
-            return
-        matched = sum(bool(boxes_for(row.film.name, held.boxes)) for row in held.rows.values())
-        st.html(f'<p class="pn-fine">{len(held.boxes):,} films have boxes in it, {matched} of them are here.</p>')
+        elif held.boxes_file:
+            matched = sum(bool(boxes_for(row.film.name, held.boxes)) for row in held.rows.values())
+            words = f"{len(held.boxes):,} films have boxes in {held.boxes_file}, {matched} of them are here."
+            st.html(f'<p class="pn-fine">{escape(words)}</p>')
+            st.button("Take the boxes off", on_click=held.forget_boxes, icon=":material/backspace:", type="tertiary")
+
+
+def _take() -> None:
+    """Read the CSV that was dropped, or forget the boxes of one that was taken away; not called on a page change."""
+    held, dropped = session(), st.session_state["boxes"]
+    held.forget_boxes()
+    if dropped is None:
+        return
+    try:
+        held.boxes = read_boxes(dropped.getvalue().decode("utf-8", errors="replace"), name=dropped.name)
+        held.boxes_file = dropped.name
+    except DatasetError as error:
+        held.boxes_problem = str(error)
 
 
 def _boxes(opened: OpenFilm) -> tuple[Box, ...]:

@@ -55,7 +55,7 @@ def setup_page(title: str, *, film_beside: bool = True) -> None:
     )
     st.html(_ASSETS / "style.css")
     follow_address()
-    session().place.follow_address()
+    session().place.follow_address(title)
     with st.sidebar:
         _menu()
         own = own_name()

@@ -90,12 +90,13 @@ def show_choice(sight: Sight, sides: tuple[str, str]) -> Choice:
             names=_COLOR_NAMES,
             pills=True,
         )
-        switch(
-            "One scale for all layers",
-            value=choice.common,
-            key="scale",
-            on_choice=lambda common: session().place.set("scale", "layer" if common else None),
-        )
+        if not choice.needs_time:
+            switch(
+                "One scale for all layers",
+                value=choice.common,
+                key="scale",
+                on_choice=lambda common: session().place.set("scale", "layer" if common else None),
+            )
     if not choice.needs_time:
         choose_step(
             "Layer",
@@ -122,19 +123,19 @@ def to_layer(number: int | None, sight: Sight) -> None:
 def _choice(sight: Sight) -> Choice:
     place = session().place
     prediction = sight.prediction
-    method = place.get("method")
-    if method is not None and method not in METHODS:
-        problem(f"The address names the method “{method}”; there are {', '.join(METHODS)}. Here is Grad-CAM.")
-        place.set("method", None)
-        method = None
+    chosen: dict[str, str | None] = {}
+    for key, options in (("method", METHODS), ("side", ("yes", "no")), ("colors", TABLES), ("scale", ("layer",))):
+        chosen[key], wrong = place.one_of(key, list(options))
+        if wrong:
+            problem(wrong)
     verdict: Side = "yes" if prediction.is_yes else "no"
-    side: Side = "yes" if place.get("side") == "yes" else "no" if place.get("side") == "no" else verdict
+    side: Side = "yes" if chosen["side"] == "yes" else "no" if chosen["side"] == "no" else verdict
     return Choice(
-        method=method or "grad-cam",
+        method=chosen["method"] or "grad-cam",
         layer=_layer(sight),
         side=side,
-        colors="cividis" if place.get("colors") == "cividis" else "inferno",
-        common=place.get("scale") == "layer",
+        colors="cividis" if chosen["colors"] == "cividis" else "inferno",
+        common=chosen["scale"] == "layer",
     )
 
 

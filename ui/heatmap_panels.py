@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.sight import Side, Sight
 
 _TILE = 150
-_SIGNLESS = ("smoothgrad",)
+SIGNLESS = ("smoothgrad",)
 
 
 def job_key(film: str, version: str, method: str) -> str:
@@ -39,7 +39,7 @@ def found_heatmap(sight: Sight, choice: Choice, *, film: str, version: str) -> H
 
 def side_of(summed: NDArray[np.float32], method: str, side: Side) -> Heatmap:
     """Return the heatmap of a film method for one side; one without a direction is the same for both."""
-    return heatmap(summed if side == "yes" or method in _SIGNLESS else -summed, layer="film")
+    return heatmap(summed if side == "yes" or method in SIGNLESS else -summed, layer="film")
 
 
 def common_maximum(sight: Sight, choice: Choice) -> float:
@@ -67,7 +67,7 @@ def show_layers(sight: Sight, choice: Choice, *, film: str, version: str) -> Non
         label=f"{METHODS[choice.method].name} at every convolution",
         empty="no evidence",
         on_choice=lambda: to_layer(st.session_state["layers"].choice, sight),
-        least=72,
+        least=66,
     )
 
 
@@ -84,7 +84,7 @@ def show_methods(sight: Sight, choice: Choice, *, film: str, version: str) -> No
         label=f"Every method, at {choice.layer}",
         empty="not worked out",
         on_choice=lambda: to_method(st.session_state["methods"].choice),
-        least=140,
+        least=120,
     )
 
 

@@ -13,7 +13,7 @@ from ui.contact_sheet import show_contact_sheet
 from ui.doubts import show_randomization, show_report_card
 from ui.frame import THE_MODEL, invite
 from ui.heatmap_choice import METHODS, Choice, show_choice
-from ui.heatmap_panels import found_heatmap, job_key, share_of, show_layers, show_methods
+from ui.heatmap_panels import SIGNLESS, found_heatmap, job_key, share_of, show_layers, show_methods
 from ui.home import corner
 from ui.jobs import show_job
 from ui.lightbox import Words, film_picture, layer_words, show_light_box
@@ -94,11 +94,20 @@ def _show_main(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Cho
     )
     words = layer_words(shown, side)
     if choice.needs_time:
-        words = Words(
-            hint=f"Where {METHODS[choice.method].name} found evidence for {side}; peak {number(shown.maximum)}.",
-            nothing="Not worked out yet." if found is None else f"Nothing on this film speaks for {side}.",
-        )
+        words = _film_words(choice, found, side)
     show_light_box(picture, caption=opened.film.name, corner=corner(radiograph), words=words, boxes=boxes_of(opened))
+
+
+def _film_words(choice: Choice, found: Heatmap | None, side: str) -> Words:
+    name = METHODS[choice.method].name
+    if found is None:
+        return Words(
+            hint="", title="Not worked out yet.", nothing=f"{name} asks the network many times; begin beside."
+        )
+    peak = f"Its peak is {number(found.maximum)}."
+    if choice.method in SIGNLESS:
+        return Words(hint=f"Where small changes of the film would move the answer, either way. {peak}", nothing="")
+    return Words(hint=f"Where {name} found evidence for {side}. {peak}", nothing=f"Nothing here speaks for {side}.")
 
 
 def _nothing_yet(sight: Sight) -> Heatmap:

@@ -20,8 +20,11 @@ class Job:
         How much is done, 0..1.
     stop : threading.Event
         Set to end it.
+    turn : Future or None
+        Its place among the work of all sessions.
     """
 
     answer: Future[Any]
     share: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
+    turn: Future[None] | None = None

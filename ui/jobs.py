@@ -92,8 +92,18 @@ def start(key: str, work: Callable[[Progress], Any]) -> Job:
     held.jobs.pop(key, None)
     held.jobs[key] = job
     _forget_oldest(held.jobs)
-    _pool().submit(run)
+    job.turn = _pool().submit(run)
     return job
+
+
+def cancel(key: str) -> None:
+    """End a job: one that waits at once, one that runs at its next report."""
+    job = session().jobs.get(key)
+    if job is None:
+        return
+    job.stop.set()
+    if job.turn is not None and job.turn.cancel():
+        job.answer.set_exception(Cancelled())
 
 
 def _forget_oldest(jobs: dict[str, Job]) -> None:
@@ -135,11 +145,25 @@ def _watch(key: str) -> None:
             st.rerun()
             return
         with st.container(horizontal=True, vertical_alignment="center", key=f"job-{key}"):
-            words = "Waiting for its turn" if job.share == 0 else f"{100 * job.share:.0f} % done"
-            st.progress(job.share, text=words)
-            st.button("Cancel", key=f"stop-{key}", on_click=job.stop.set, icon=":material/close:")
+            st.progress(job.share, text=_words(job))
+            st.button(
+                "Cancel",
+                key=f"stop-{key}",
+                on_click=cancel,
+                args=(key,),
+                icon=":material/close:",
+                disabled=job.stop.is_set(),
+            )
 
     bar()
+
+
+def _words(job: Job) -> str:
+    if job.stop.is_set():
+        return "Stopping"
+    if job.turn is not None and not job.turn.running():
+        return "Waiting for its turn"
+    return f"{100 * job.share:.0f} % done"
 
 
 def _sentence(error: BaseException) -> str:

@@ -35,11 +35,14 @@ class Words:
     hint : str
         Below a heatmap.
     nothing : str
-        After "No positive evidence." where there is none.
+        After `title` where there is no heatmap.
+    title : str
+        Says in short why there is none.
     """
 
     hint: str
     nothing: str
+    title: str = "No positive evidence."
 
 
 def layer_words(heatmap: Heatmap, side: str) -> Words:

@@ -65,14 +65,19 @@ def _show_network(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
         choose("Layer", [one.name for one in sight.layers], value=layer.name, key="layer", on_choice=_to_layer)
     with right:
         st.html(_facts_html(sight, layer))
-    order, channel = _order(), _channel(sight, layer)
+    order = _order()
+    channel = _channel(sight, layer, order)
     with st.container(horizontal=True, vertical_alignment="bottom", key="channel-bar"):
         page, common = _channel_bar(predictor, sight, layer, order, channel)
         beside = _beside(opened)
-    st.html(_channel_heading(sight, layer, channel, predictor.classifier.sides[1]))
+    name = opened.film.name if beside else "this film"
+    st.html(_channel_heading(sight, layer, channel, predictor.classifier.sides[1], name))
     cell = place.cell(layer.size)
     if place.get("cell") is not None and cell is None:
-        problem(f"The address names the cell {place.get('cell')}; {layer.name} has {_cells(layer)} cells.")
+        problem(
+            f"The address names the cell {(place.get('cell') or '')[:12]}; {layer.name} has {_cells(layer)} cells."
+        )
+        place.set("cell", None)
     films = [(sight, opened), *beside]
     channels, *columns = st.columns([1, 2.4] if len(films) == 1 else [0.7, 1, 1], gap="small")
     with channels:
@@ -88,7 +93,7 @@ def _show_network(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
             on_choice=lambda: _to_channel(st.session_state["mosaic"].choice),
         )
     try:
-        _films(predictor, films, columns, layer, channel, cell)
+        _films(predictor, films, columns, layer, channel, cell, common)
     except ExplainError as error:
         problem(str(error))
     st.download_button(
@@ -111,7 +116,11 @@ def _films(
     layer: LayerFacts,
     channel: int,
     cell: tuple[int, int] | None,
+    common: bool,
 ) -> None:
+    top = max(float(sight.maps[layer.name][:, :, channel].max()) for sight, _ in films)
+    if common:
+        top = max(float(sight.maps[layer.name].max()) for sight, _ in films)
     for place, (column, (sight, opened)) in enumerate(zip(columns, films, strict=True)):
         key = f"microscope-{place}"
         with column:
@@ -122,6 +131,7 @@ def _films(
                 layer=layer.name,
                 channel=channel,
                 cell=cell,
+                top=top,
                 wide=len(films) == 1,
                 key=key,
                 on_pin=_pinner(key),
@@ -137,6 +147,9 @@ def _channel_bar(
     sequence = [int(k) for k in channels_of(sight, layer.name).sorted_by(order)]
     pages = pages_of(layer.channels)
     page = place.number("page", below=pages + 1)
+    if place.get("page") is not None and not page:
+        problem(f"The address names page {(place.get('page') or '')[:12]}; {layer.name} has {pages} of them.")
+        place.set("page", None)
     page = page - 1 if page else page_of(sequence, channel)
     choose("Sort channels by", ORDERS, value=order, key="order", on_choice=_to_order, names=names, pills=True)
     if pages > 1:
@@ -158,22 +171,24 @@ def _layer(sight: Sight) -> LayerFacts:
 
 
 def _order() -> Order:
-    named = session().place.get("order")
+    named, wrong = session().place.one_of("order", ORDERS)
+    if wrong:
+        problem(wrong)
     return next((order for order in ORDERS if order == named), "strength")
 
 
-def _channel(sight: Sight, layer: LayerFacts) -> int:
+def _channel(sight: Sight, layer: LayerFacts, order: Order) -> int:
     place = session().place
     number = place.number("channel", below=layer.channels)
     if number is not None:
         return number
     if place.get("channel") is not None:
         problem(
-            f"The address names channel {place.get('channel')}; {layer.name} has channels 0 to {layer.channels - 1}. "
-            "Here is its first one."
+            f"The address names channel {(place.get('channel') or '')[:12]}; {layer.name} has channels 0 to "
+            f"{layer.channels - 1}. Here is the first one in this order."
         )
         place.set("channel", None)
-    return int(channels_of(sight, layer.name).sorted_by(_order())[0])
+    return int(channels_of(sight, layer.name).sorted_by(order)[0])
 
 
 def _beside(opened: OpenFilm) -> list[tuple[Sight, OpenFilm]]:
@@ -258,15 +273,15 @@ def _facts_html(sight: Sight, layer: LayerFacts) -> str:
     return f'<div class="pn-layer-box"><b>{escape(facts)}.</b> {escape(layer_words(sight.layers, layer.name))}</div>'
 
 
-def _channel_heading(sight: Sight, layer: LayerFacts, channel: int, yes: str) -> str:
+def _channel_heading(sight: Sight, layer: LayerFacts, channel: int, yes: str, film: str) -> str:
     facts = channels_of(sight, layer.name)
     push = float(facts.push[channel])
     if facts.dead[channel]:
-        words = "It is silent on this film: every cell is zero."
+        words = f"It is silent on {escape(film)}: every cell is zero."
     else:
         way = "towards" if push > 0 else "away from"
         words = (
-            f"On this film its mean is {number(float(facts.strength[channel]))} and its peak "
+            f"On {escape(film)} its mean is {number(float(facts.strength[channel]))} and its peak "
             f"{number(float(facts.peak[channel]))}. To first order it pushes the log odds {way} {escape(yes)} by "
             f"{abs(push):.3f}."
         )

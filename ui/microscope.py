@@ -41,6 +41,7 @@ def show_microscope(
     layer: str,
     channel: int,
     cell: tuple[int, int] | None,
+    top: float,
     wide: bool,
     key: str,
     on_pin: Callable[[], None],
@@ -59,6 +60,8 @@ def show_microscope(
         What to lay over it.
     cell : tuple of int or None
         The pinned cell.
+    top : float
+        Where the color scale ends.
     wide : bool
         Film and numbers beside each other; one above the other where two films share the page.
     key : str
@@ -67,7 +70,7 @@ def show_microscope(
         Called when a cell is pinned or let go.
     """
     packed = _packed(opened.radiograph.sha256, predictor.version, layer, channel, _parts=(predictor, sight, opened))
-    header = {"cell": list(cell) if cell else None, "wide": wide}
+    header = {"cell": list(cell) if cell else None, "wide": wide, "top": top}
     component("microscope", "unpack")(key=key, data=_with_header(packed, header), on_cell_change=on_pin)
 
 

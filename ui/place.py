@@ -6,27 +6,46 @@ browser's way back.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import streamlit as st
 
 KEYS = ("layer", "channel", "cell", "order", "page", "beside", "method", "side", "colors", "scale")
 _LONGEST = 120
+_SHOWN = 40
 
 
 @dataclass(kw_only=True, eq=False)
 class Place:
-    """The values, and those that were last written to the address."""
+    """The values, and what is needed to tell a change of the address from one of ours.
+
+    Attributes
+    ----------
+    values : dict of str to str
+        Where the person is.
+    written : dict of str to str
+        What was last written to the address.
+    page : str
+        On which page.
+    touched : bool
+        Whether a value was set since then. Until it is written the browser still sends the address of before.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+    touched: bool = False
 
-    def follow_address(self) -> None:
-        """Take over what the address says, and put back what a page change took from it."""
-        for key in KEYS:
-            said = st.query_params.get(key)
-            if said is not None and said != self.written.get(key):
-                self.values[key] = said[:_LONGEST]
+    def follow_address(self, page: str) -> None:
+        """Take over what the address says if it was changed from outside: by a link, or by the browser's way back.
+
+        An address that comes to another page without a value keeps that value; on the same page it was taken away.
+        """
+        said = {key: st.query_params[key][:_LONGEST] for key in KEYS if key in st.query_params}
+        if said != self.written and not self.touched:
+            self.values = said if page == self.page else {**self.values, **said}
+        self.page = page
         self.write()
 
     def get(self, key: str) -> str | None:
@@ -35,21 +54,29 @@ class Place:
 
     def set(self, key: str, value: str | int | None) -> None:
         """Change a value; None removes it. `write` brings it to the address."""
+        self.touched = True
         if value is None:
             self.values.pop(key, None)
         else:
             self.values[key] = str(value)
 
     def write(self) -> None:
-        """Bring the address up to date."""
-        for key in KEYS:
-            value = self.values.get(key)
-            if value is None:
-                if key in st.query_params:
-                    del st.query_params[key]
-            elif st.query_params.get(key) != value:
-                st.query_params[key] = value
+        """Bring the address up to date, in one step: each step is one more for the browser's way back."""
+        now = st.query_params.to_dict()
+        wanted = {**{key: value for key, value in now.items() if key not in KEYS}, **self.values}
+        if now != wanted:
+            st.query_params.from_dict(wanted)
         self.written = dict(self.values)
+        self.touched = False
+
+    def one_of(self, key: str, options: Collection[str]) -> tuple[str | None, str]:
+        """Return a value if it is one of several, or None and the sentence that says so; a wrong one is removed."""
+        value = self.values.get(key)
+        if value is None or value in options:
+            return value, ""
+        self.set(key, None)
+        shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+        return None, f"The address asks for the {key} “{shown}”; there are {', '.join(options)}."
 
     def number(self, key: str, *, below: int) -> int | None:
         """Return a value as a number in 0..below - 1, or None if it is not one."""

@@ -118,7 +118,7 @@ class Session:
         for job in self.jobs.values():
             job.stop.set()
         self.jobs.clear()
-        self.boxes, self.boxes_file, self.boxes_problem = {}, "", ""
+        self.forget_boxes()
         if self.beside is not None and self.beside.film.sample is None:
             self.beside = None
             self.place.set("beside", None)
@@ -129,6 +129,10 @@ class Session:
         self.drop_zone += 1
         if self.chosen is not None and self.chosen.sample is None:
             self.choose(None)
+
+    def forget_boxes(self) -> None:
+        """Forget the boxes of a CSV, and what was wrong with it."""
+        self.boxes, self.boxes_file, self.boxes_problem = {}, "", ""
 
     def choose(self, film: Film | None) -> None:
         """Put a film on the light box for this page and every later one; the address follows."""

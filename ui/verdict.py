@@ -69,7 +69,7 @@ def number(value: float) -> str:
     """Write any number with three digits that count, without powers of ten where those can be avoided."""
     size = abs(value)
     if size >= 1000:
-        return f"{float(f'{value:.3g}'):,.0f}".replace("-", "−")
+        return f"{value:,.0f}".replace("-", "−")
     return (f"{value:.3g}" if size >= 1e-4 or value == 0 else f"{value:.1e}").replace("-", "−")
 
 

@@ -110,13 +110,16 @@ def similarity(one: Map, other: Map, *, layer: str) -> float:
     Returns
     -------
     float
-        -1..1; 1 for equal maps. Two empty maps are equal.
+        -1..1; 1 for equal maps. Two empty maps are equal; of a map that has gone, nothing is left: 0.
 
     References
     ----------
     Wang et al. (2004), "Image Quality Assessment", doi:10.1109/TIP.2003.819861, as `tf.image.ssim` computes it.
     """
-    pictures = [enlarged(heatmap(m, layer=layer).values, (_SSIM_SIDE, _SSIM_SIDE))[:, :, None] for m in (one, other)]
+    found = [heatmap(summed, layer=layer) for summed in (one, other)]
+    if found[0].has_evidence != found[1].has_evidence:
+        return 0.0
+    pictures = [enlarged(m.values, (_SSIM_SIDE, _SSIM_SIDE))[:, :, None] for m in found]
     return float(tf.image.ssim(tf.constant(pictures[0]), tf.constant(pictures[1]), max_val=1.0))
 
 

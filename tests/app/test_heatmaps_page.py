@@ -9,6 +9,7 @@ import time
 import weakref
 import zipfile
 from concurrent.futures import Future
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,17 @@ from streamlit.testing.v1 import AppTest
 from model.explain.cam import heatmap
 from model.explain.report import report_card
 from model.explain.work import Cancelled, Progress
-from tests.app.reading import HEATMAPS, component_data, components_data, drop, no_trouble, open_home, open_page, words
+from tests.app.reading import (
+    HEATMAPS,
+    THE_MODEL,
+    component_data,
+    components_data,
+    drop,
+    no_trouble,
+    open_home,
+    open_page,
+    words,
+)
 from tests.stand_in import StandInPredictor
 from ui.job import Job
 from ui.jobs import start
@@ -101,8 +112,10 @@ def test_address_opens_a_heatmap_cold(network: StandInPredictor) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"method": "<i>magic"}, "names the method “&lt;i&gt;magic”"),
+        ({"method": "<i>magic"}, "asks for the method “&lt;i&gt;magic”"),
         ({"layer": "block9"}, "names the layer “block9”"),
+        ({"side": "maybe"}, "asks for the side “maybe”; there are yes, no"),
+        ({"colors": "red"}, "asks for the colors “red”"),
     ],
 )
 def test_address_that_names_what_is_not_there(network: StandInPredictor, query: dict[str, str], sentence: str) -> None:
@@ -110,6 +123,7 @@ def test_address_that_names_what_is_not_there(network: StandInPredictor, query: 
     no_trouble(page)
     assert sentence in words(page)
     assert component_data(page, "light_box")["layer"] == "block5_conv3"
+    assert page.query_params == {"sample": FILM}, "what is wrong does not travel on"
 
 
 def test_no_positive_evidence_is_said(network: StandInPredictor, film_png: Any) -> None:
@@ -125,7 +139,7 @@ def test_no_positive_evidence_is_said(network: StandInPredictor, film_png: Any) 
 def test_film_method_is_worked_out_on_request_and_kept(network: StandInPredictor) -> None:
     page = open_page(HEATMAPS, sample=FILM, method="smoothgrad")
     no_trouble(page)
-    assert component_data(page, "light_box")["nothing"] == "Not worked out yet."
+    assert component_data(page, "light_box")["title"] == "Not worked out yet."
     assert not [slider for slider in page.select_slider if slider.key == "choose-heatmap-layer"]
     button = next(button for button in page.button if button.label == "Work out SmoothGrad")
     button.click().run()
@@ -237,6 +251,22 @@ def test_finished_work_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(held.jobs) == ["3", "arrays", "last"]
 
 
+def test_work_that_waits_is_cancelled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.jobs import cancel
+    from ui.state import Session
+
+    held, gate = Session(), Event()
+    monkeypatch.setattr("ui.jobs.session", lambda: held)
+    busy = [start(f"busy-{k}", lambda progress: gate.wait(20)) for k in range(2)]
+    waiting = start("waiting", lambda progress: 1)
+    cancel("waiting")
+    assert isinstance(waiting.answer.exception(timeout=0.5), Cancelled)
+    gate.set()
+    for job in busy:
+        job.answer.result(timeout=10)
+    cancel("nobody")
+
+
 def test_failed_work_keeps_nothing_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     from ui.state import Session
 
@@ -278,7 +308,12 @@ def test_boxes_of_a_csv_are_matched_by_file_name(network: StandInPredictor, film
     page.file_uploader(key="boxes").set_value([("labels.csv", table, "text/csv")]).run()
     no_trouble(page)
     assert component_data(page, "light_box")["boxes"] == [[0.25, 0.5, 0.25, 0.125]]
-    assert "2 films have boxes in it, 1 of them are here" in words(page)
+    assert "2 films have boxes in labels.csv, 1 of them are here" in words(page)
+    page.switch_page(THE_MODEL).run()
+    page.switch_page(HEATMAPS).run()
+    assert len(component_data(page, "light_box")["boxes"]) == 1, "they stay when the page is left"
+    next(button for button in page.button if button.label == "Take the boxes off").click().run()
+    assert component_data(page, "light_box")["boxes"] == []
     page.file_uploader(key="boxes").set_value([("labels.csv", b"a,b\n1,2\n", "text/csv")]).run()
     assert "labels.csv has no column that names the film" in words(page)
 

@@ -66,6 +66,8 @@ def test_address_opens_one_neuron_cold(network: StandInPredictor) -> None:
         ({"channel": "-1"}, "names channel -1"),
         ({"cell": "99.0"}, "names the cell 99.0; block3_conv1 has 56 × 56 cells"),
         ({"cell": "x"}, "names the cell x"),
+        ({"order": "bogus"}, "asks for the order “bogus”; there are strength, push, number"),
+        ({"page": "9"}, "names page 9; block3_conv1 has 1 of them"),
         ({"beside": "nobody"}, "names “nobody” to stand beside"),
     ],
 )
@@ -74,6 +76,7 @@ def test_address_that_names_what_is_not_there(network: StandInPredictor, query: 
     no_trouble(page)
     assert sentence in words(page)
     assert component_data(page, "microscope") is not None
+    assert set(page.query_params) <= {"sample", "layer"}, "what is wrong does not travel on"
 
 
 def test_every_control_without_asking_the_network_again(network: StandInPredictor) -> None:
@@ -109,6 +112,7 @@ def test_two_films_share_a_channel(network: StandInPredictor) -> None:
     page.selectbox(key="choose-beside").select("synthetic-1-clear").run()
     no_trouble(page)
     one, other = components_data(page, "microscope")
+    assert one[0]["top"] == other[0]["top"] == pytest.approx(max(one[1]["values"].max(), other[1]["values"].max()))
     assert one[0]["channel"] == other[0]["channel"] == 3
     assert one[0]["caption"] != other[0]["caption"]
     assert not one[0]["wide"]

@@ -189,3 +189,44 @@ def test_pages_fit_a_phone(app: AppServer, page: Page, sick_film: SampleFilm, pa
     settle(page)
     for scroller in (page.locator("html"), page.get_by_test_id("stMain")):
         assert scroller.evaluate("element => element.scrollWidth") <= 400
+
+
+def test_the_browsers_way_back_leads_through_what_was_seen(app: AppServer, page: Page, sick_film: SampleFilm) -> None:
+    open_maps(page, app, sick_film)
+    first = page.locator(".corner").first.inner_text()
+    page.locator('.flow .tile[data-layer="block5_conv3"]').click()
+    expect(page.locator(".corner").first).to_contain_text("block5_conv3")
+    settle(page)
+    page.locator('.flow .tile[data-layer="block1_conv2"]').click()
+    expect(page.locator(".corner").first).to_contain_text("block1_conv2")
+    settle(page)
+    page.go_back()
+    expect(page.locator(".corner").first).to_contain_text("block5_conv3")
+    settle(page)
+    page.go_back()
+    expect(page.locator(".corner").first).to_have_text(first)
+    expect(page.locator(".pn-problem")).to_have_count(0)
+    page.go_forward()
+    expect(page.locator(".corner").first).to_contain_text("block5_conv3")
+
+
+def test_quick_arrow_keys_lose_no_step(app: AppServer, page: Page, sick_film: SampleFilm) -> None:
+    open_maps(page, app, sick_film, "&layer=block2_pool&cell=5.5")
+    stage = page.locator(".scope .stage")
+    stage.focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    expect(page).to_have_url(re.compile(r"cell=5\.11"))
+    settle(page)
+    expect(page.locator(".where")).to_contain_text("row 5, column 11 ")
+
+
+def test_the_sliders_value_stands_on_one_line(app: AppServer, page: Page, sick_film: SampleFilm) -> None:
+    page.goto(f"{app.address}/Heatmaps?sample={sick_film.slug}")
+    settle(page)
+    value = page.get_by_test_id("stSliderThumbValue").first
+    expect(value).to_contain_text("block5_conv3")
+    box = value.bounding_box()
+    assert box is not None and box["height"] < 40 and box["width"] > 50
+    assert box["x"] + box["width"] <= 1440

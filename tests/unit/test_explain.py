@@ -291,3 +291,4 @@ def test_similarity_of_maps() -> None:
     assert similarity(one, rng.random((14, 14)).astype(np.float32), layer="x") < 0.5
     assert similarity(-one, -one, layer="x") == pytest.approx(1)
     assert not heatmap(-one, layer="x").has_evidence
+    assert similarity(one, -one, layer="x") == 0, "nothing is left of it"
