@@ -103,8 +103,8 @@ def card_html(card: ReportCard, names: dict[str, str]) -> str:
     )
 
 
-def show_randomization(predictor: Predictor, sight: Sight, choice: Choice, *, film: str) -> None:
-    """Draw the check, its slider, or the button that works it out."""
+def show_randomization(predictor: Predictor, sight: Sight, choice: Choice, *, film: str) -> list[Level]:
+    """Draw the check with its slider and return its steps, or the button that works it out and nothing."""
     st.html(
         '<div class="pn-section"><h3>Would it look the same without learning?</h3><p>Replace what the network '
         "learned by "
@@ -114,7 +114,7 @@ def show_randomization(predictor: Predictor, sight: Sight, choice: Choice, *, fi
     )
     if choice.method not in CAM_METHODS:
         st.html('<p class="pn-fine">This check is for the methods of the Grad-CAM family; choose one of those.</p>')
-        return
+        return []
     key = f"forget-{choice.method}-{film}-{predictor.version}"
 
     def work(progress: Progress) -> list[Level]:
@@ -123,8 +123,9 @@ def show_randomization(predictor: Predictor, sight: Sight, choice: Choice, *, fi
     networks = len(learned_layers(predictor)) + 1
     levels: list[Level] | None = show_job(key, "Make it forget", work, help=f"Asks {networks} networks.")
     if levels is None:
-        return
+        return []
     _show_levels(levels, sight, choice, predictor)
+    return levels
 
 
 def _show_levels(levels: list[Level], sight: Sight, choice: Choice, predictor: Predictor) -> None:

@@ -18,7 +18,7 @@ from ui.home import corner
 from ui.jobs import show_job
 from ui.lightbox import Words, film_picture, layer_words, show_light_box
 from ui.state import OpenFilm, session
-from ui.take_away import show_all_pictures, show_take_away
+from ui.take_away import WorkedOut, show_all_pictures, show_take_away, worked_out
 from ui.verdict import number, percent
 from ui.with_film import show_with_film
 
@@ -70,11 +70,12 @@ def _show(predictor: Predictor, sight: Sight, opened: OpenFilm) -> None:
     card = None
     if found is not None:
         card = show_report_card(predictor, sight, found, choice, film=film, truth=truth_of(opened))
-    show_randomization(predictor, sight, choice, film=film)
+    levels = show_randomization(predictor, sight, choice, film=film)
     show_contact_sheet(predictor, choice)
     st.html('<div class="pn-section"><h3>Take it with you</h3></div>')
-    show_take_away(predictor, sight, opened, choice, found, card)
-    show_all_pictures(predictor, sight, opened, choice)
+    extras = WorkedOut(maps=worked_out(opened, predictor), card=card, levels=levels)
+    show_take_away(predictor, sight, opened, choice, found, extras)
+    show_all_pictures(predictor, sight, opened, choice, extras)
     show_box_file()
     session().place.write()
 

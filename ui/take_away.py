@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.explain.cam import CAM_METHODS
+from model.explain.cam import CAM_METHODS, Heatmap, heatmap
 from model.explain.film_methods import FILM_METHODS
 from model.explain.overlay import blend
 from model.explain.report import BASELINES, HEATMAP
@@ -28,12 +28,33 @@ from ui.pictures import data_url, draw_film
 from ui.verdict import NOT_CLINICAL, number, percent
 
 if TYPE_CHECKING:
-    from model.explain.cam import Heatmap
+    from model.explain.randomization import Level
     from model.explain.report import ReportCard
     from model.explain.work import Progress
     from model.predictor import Predictor
     from model.sight import Sight
     from ui.state import OpenFilm
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorkedOut:
+    """What takes time, as far as a person has asked for it.
+
+    It is gathered while the page is drawn: pictures and reports are made in threads that have no session.
+
+    Attributes
+    ----------
+    maps : Mapping of str to ndarray of float32
+        What the methods that look at the film gave.
+    card : ReportCard or None
+        The grades of the heatmap that is open.
+    levels : sequence of Level
+        The network that forgets, step by step; empty if it was not asked for.
+    """
+
+    maps: Mapping[str, NDArray[np.float32]]
+    card: ReportCard | None
+    levels: Sequence[Level]
 
 
 def show_take_away(
@@ -42,12 +63,11 @@ def show_take_away(
     opened: OpenFilm,
     choice: Choice,
     found: Heatmap | None,
-    card: ReportCard | None,
+    extras: WorkedOut,
 ) -> None:
     """Draw the buttons."""
     if found is None:
         return
-    done = worked_out(opened, predictor)
     stem = _stem(opened)
     name = f"{stem}.{choice.method}.{found.layer}".replace("/", "_")
     with st.container(horizontal=True, key="take-away"):
@@ -61,7 +81,7 @@ def show_take_away(
         )
         st.download_button(
             "Everything as one HTML file",
-            lambda: html_report(predictor, sight, opened, choice, found, card=card, done=done).encode("utf-8"),
+            lambda: html_report(predictor, sight, opened, choice, found, extras).encode("utf-8"),
             file_name=f"{stem}.html",
             mime="text/html",
             icon=":material/article:",
@@ -69,13 +89,13 @@ def show_take_away(
         )
 
 
-def show_all_pictures(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice) -> None:
+def show_all_pictures(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Choice, extras: WorkedOut) -> None:
     """Draw the button for every heatmap of the film at full size, and the ZIP file once it is there."""
-    done = worked_out(opened, predictor)
-    key = f"zip-{choice.what}-{opened.radiograph.sha256}-{predictor.version}-{sorted(done)}"
+    more = f"{sorted(extras.maps)}-{len(extras.levels)}"
+    key = f"zip-{choice.what}-{opened.radiograph.sha256}-{predictor.version}-{more}"
 
     def work(progress: Progress) -> bytes:
-        return zipped_pictures(sight, opened, choice, done, progress=progress)
+        return zipped_pictures(sight, opened, choice, extras, progress=progress)
 
     packed: bytes | None = show_job(key, "Prepare every heatmap as PNG", work, help="At the film's own size.")
     if packed is not None:
@@ -93,35 +113,43 @@ def zipped_pictures(
     sight: Sight,
     opened: OpenFilm,
     choice: Choice,
-    done: Mapping[str, NDArray[np.float32]],
+    extras: WorkedOut,
     *,
     progress: Progress,
 ) -> bytes:
-    """Return a ZIP file with the open method at every layer, every method at the open layer, and the bare film.
+    """Return a ZIP file with all heatmaps of the page at full size, and the bare film.
+
+    The open method at every layer and after every step of forgetting, and every method at the open layer.
 
     Parameters
     ----------
     sight, opened, choice : Sight, OpenFilm, Choice
         What the page shows.
-    done : Mapping of str to ndarray of float32
-        What the methods that need time gave, as far as they have been worked out.
+    extras : WorkedOut
+        What has been worked out besides.
     progress : callable
         Told the share that is done.
     """
-    wanted = {(choice.method, layer.name) for layer in sight.convolutions if choice.method in CAM_METHODS}
-    wanted |= {(method, choice.layer) for method in CAM_METHODS} | {(method, "film") for method in done}
+    wanted: dict[str, tuple[Choice, Heatmap]] = {}
+    for layer in sight.convolutions if choice.method in CAM_METHODS else ():
+        one = replace(choice, layer=layer.name)
+        wanted[f"{choice.method}.{layer.name}"] = (one, sight.heatmap(one.method, one.layer, one.side))
+    for method in CAM_METHODS:
+        one = replace(choice, method=method)
+        wanted[f"{method}.{choice.layer}"] = (one, sight.heatmap(method, one.layer, one.side))
+    for method, summed in extras.maps.items():
+        wanted[f"{method}.film"] = (replace(choice, method=method), side_of(summed, method, choice.side))
+    for step, level in enumerate(extras.levels):
+        summed = level.summed[choice.layer, choice.side]
+        name = f"{choice.method}.{choice.layer}.forgotten.{step:02d}.{level.forgotten or 'nothing'}"
+        wanted[name] = (replace(choice, common=False), heatmap(summed, layer=choice.layer))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("film.png", _png(np.rint(255 * opened.radiograph.pixels).astype(np.uint8)))
-        for number, (method, layer) in enumerate(sorted(wanted)):
-            one = replace(choice, method=method, layer=choice.layer if layer == "film" else layer)
-            if method in done:
-                found = side_of(done[method], method, choice.side)
-            else:
-                found = sight.heatmap(method, layer, choice.side)
-            name = f"{method}.{layer}.png".replace("/", "_").replace("#", "_")
-            archive.writestr(name, full_size_png(opened, found, one, share_of(found, sight, one)))
-            progress((number + 1) / len(wanted))
+        for done, (name, (one, found)) in enumerate(wanted.items(), start=1):
+            png = full_size_png(opened, found, one, share_of(found, sight, one))
+            archive.writestr(f"{name}.png".replace("/", "_").replace("#", "_"), png)
+            progress(done / len(wanted))
     return buffer.getvalue()
 
 
@@ -146,9 +174,7 @@ def html_report(
     opened: OpenFilm,
     choice: Choice,
     found: Heatmap,
-    *,
-    card: ReportCard | None,
-    done: Mapping[str, NDArray[np.float32]],
+    extras: WorkedOut,
 ) -> str:
     """Return all that the page shows of one film as one HTML file, with its pictures inside.
 
@@ -158,10 +184,8 @@ def html_report(
         The network, what it did, and the film.
     choice, found : Choice, Heatmap
         The heatmap that is open.
-    card : ReportCard or None
-        Its grades, if it was graded.
-    done : Mapping of str to ndarray of float32
-        See `worked_out`.
+    extras : WorkedOut
+        What has been worked out besides.
     """
     film, version = opened.radiograph.sha256, predictor.version
     prediction = sight.prediction
@@ -193,15 +217,22 @@ def html_report(
     for key, other in METHODS.items():
         if key in CAM_METHODS:
             one = sight.heatmap(key, choice.layer, choice.side)
-        elif key in done:
-            one = side_of(done[key], key, choice.side)
+        elif key in extras.maps:
+            one = side_of(extras.maps[key], key, choice.side)
         else:
             continue
         parts.append(_figure(data_url(overlaid(sight, one, choice.colors, 1.0), "JPEG"), other.name))
     parts.append("</div>")
-    if card is not None:
+    if extras.card is not None:
         names = {HEATMAP: method.name, **{key: words.capitalize() for key, words in BASELINES.items()}}
-        parts.append(f"<h2>Is this heatmap any good?</h2>{card_html(card, names)}")
+        parts.append(f"<h2>Is this heatmap any good?</h2>{card_html(extras.card, names)}")
+    if extras.levels:
+        figures = ""
+        for level in extras.levels:
+            one = heatmap(level.summed[choice.layer, choice.side], layer=choice.layer)
+            drawn = data_url(overlaid(sight, one, choice.colors, 1.0), "JPEG")
+            figures += _figure(drawn, f"Forgotten: {level.forgotten or 'nothing'}")
+        parts.append(f'<h2>A network that forgets, from its last layer down</h2><div class="many">{figures}</div>')
     parts.append(
         f"<h2>Where this comes from</h2><p>Film SHA-256 <code>{film}</code>. Network <code>{escape(version)}</code>. "
         "Made with Pneumoscope.</p>"

@@ -18,6 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from model.explain.cam import heatmap
+from model.explain.randomization import forget_from_the_top
 from model.explain.report import report_card
 from model.explain.work import Cancelled, Progress
 from tests.app.reading import (
@@ -323,7 +324,7 @@ def test_pictures_and_report_to_take_away(network: StandInPredictor) -> None:
     from tests.stand_in import small_predictor
     from ui.heatmap_choice import Choice
     from ui.state import open_film, sample_library
-    from ui.take_away import full_size_png, html_report
+    from ui.take_away import WorkedOut, full_size_png, html_report, zipped_pictures
 
     opened = open_film(sample_library()[FILM])
     sight = network.explain(read_radiograph(opened.film.source))
@@ -333,8 +334,15 @@ def test_pictures_and_report_to_take_away(network: StandInPredictor) -> None:
         assert picture.size == (400, 400) and picture.format == "PNG"
     card = report_card(small_predictor(), sight.film, found.values, steps=2)
     done = {"smoothgrad": np.ones((224, 224), np.float32)}
-    report = html_report(small_predictor(), sight, opened, choice, found, card=card, done=done)
-    assert report.count("<img ") == 2 + 13 + 5
+    levels = list(forget_from_the_top(small_predictor(), sight.film, method="grad-cam"))
+    extras = WorkedOut(maps=done, card=card, levels=levels)
+    report = html_report(small_predictor(), sight, opened, choice, found, extras)
+    assert report.count("<img ") == 2 + 13 + 5 + 16
+    packed = zipped_pictures(sight, opened, choice, extras, progress=lambda share: None)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        names = archive.namelist()
+    assert len(names) == 1 + 13 + 3 + 1 + 16
+    assert "grad-cam.block5_conv3.forgotten.01.logits.png" in names
     assert "<td>An edge detector</td>" in report
     assert not re.search(r'(src|href)="(?!data:)', report), "nothing is fetched"
     assert "not for clinical use" in report

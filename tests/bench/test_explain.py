@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from streamlit.testing.v1 import AppTest
 
+from model.artifacts import sample_films
 from model.images import read_radiograph
 from model.predictor import Predictor
 from model.vgg16 import CONV_NAMES, POOL_NAMES
@@ -72,7 +73,7 @@ def test_one_pass_against_the_usual_recipe_and_tf_keras_vis(network: Network, re
 def test_changes_cost_little_and_do_not_run_the_network(record: Record) -> None:
     import ui.network
 
-    page = open_page(MAPS, sample="synthetic-3-opacity")
+    page = open_page(MAPS, sample=sample_films()[-1].slug)
     assert component_data(page, "microscope") is not None
     predictor = ui.network.predictor()
     before = predictor.passes
