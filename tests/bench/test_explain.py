@@ -107,7 +107,7 @@ def test_changes_cost_little_and_do_not_run_the_network(record: Record) -> None:
             figure=1000 * taken[worst].median,
             rule="below",
             limit=150,
-            unit=" ms",
+            unit="ms",
             numbers=f"the slowest kind is the {worst}; medians: "
             + ", ".join(f"{name} {1000 * times.median:.0f} ms" for name, times in taken.items()),
         )
