@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image
 
 from tests.app_server import ROOT
-from tests.stand_in import StandInPredictor
+from tests.stand_in import StandInPredictor, small_predictor
 
 SAMPLES = ROOT / "assets" / "samples"
 
@@ -34,6 +34,7 @@ def film_png() -> Callable[..., bytes]:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInPredictor]:
     """Put a stand-in network behind the pages, with empty caches before and after."""
+    small_predictor()
     stand_in = StandInPredictor()
     monkeypatch.setattr("ui.network._shipped", lambda: stand_in)
     _forget_everything()

@@ -6,6 +6,7 @@ network, but have the layers and the arithmetic of a real one.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,12 @@ from model.vgg16 import CONV_NAMES, build_classifier
 def small_predictor() -> Predictor:
     """Return a predictor with VGG16's layers and a sixteenth of its channels."""
     network = build_classifier(base_width=1 / 16, width=8, seed=2)
-    return Predictor(Classifier.of(Checkpoint(model=network, card={}, threshold=0.4, sha256="0123456789ab")))
+    predictor = Predictor(Classifier.of(Checkpoint(model=network, card={}, threshold=0.4, sha256="0123456789ab")))
+    predictor.warm_up()
+    # As the app does, or every run of a page ends in a walk through all of TensorFlow.
+    gc.collect()
+    gc.freeze()
+    return predictor
 
 
 @dataclass
