@@ -13,6 +13,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from model.cache import exclusive
 from model.errors import DatasetError
 from model.preprocess import INPUT_SIZE, VERSION
 
@@ -54,8 +55,9 @@ class FilmCache:
         self.path = folder / FILE
         self._own = threading.local()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with self._told():
+            # Two connections that change the journal of one file at once do not wait for each other, whatever the
+            # timeout: one of them is told that the database is locked.
+            with exclusive(folder), self._told():
                 database = self._database()
                 database.execute("PRAGMA journal_mode = WAL")
                 with database:

@@ -6,7 +6,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -177,3 +179,15 @@ def test_small_sets_stay_in_memory_and_large_ones_do_not(tmp_path: Path, monkeyp
     large, asked = cache_for(10_001), cache_for(3, str(tmp_path / "mine"))
     assert large is not None and large.path == tmp_path / "films" / FILE
     assert asked is not None and asked.path == tmp_path / "mine" / FILE
+
+
+def test_many_open_a_new_cache_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def opened(attempt: int) -> FilmCache:
+        together.wait()
+        return FilmCache(tmp_path / str(attempt))
+
+    with ThreadPoolExecutor(4) as pool:
+        for attempt in range(60):
+            assert len(list(pool.map(opened, [attempt] * 4))) == 4
