@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from model.explain.cam import CAM_METHODS, heatmap
+from model.explain.faithfulness import STEPS
 from model.explain.randomization import Level, forget_from_the_top, learned_layers, similarity
 from model.explain.report import BASELINES, HEATMAP, ReportCard, report_card
 from ui.charts import curves_figure, similarity_figure
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from model.predictor import Predictor
     from model.sight import Sight
 
+# Three maps, each deleted and inserted, the untouched film included.
+_LOOKS = 3 * 2 * (STEPS + 1)
 _MEASURES = {
     "deletion_area": ("Taking away", "smaller is better"),
     "insertion_area": ("Giving back", "larger is better"),
@@ -59,7 +62,7 @@ def show_report_card(
     def work(progress: Progress) -> ReportCard:
         return report_card(predictor, sight.film, found.values, sign=sign, truth=truth, progress=progress)
 
-    card: ReportCard | None = show_job(key, "Grade this heatmap", work, help="Asks the network 150 times.")
+    card: ReportCard | None = show_job(key, "Grade this heatmap", work, help=f"Asks the network {_LOOKS} times.")
     if card is None:
         return None
     names = {HEATMAP: METHODS[choice.method].name, **{key: words.capitalize() for key, words in BASELINES.items()}}

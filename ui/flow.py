@@ -56,10 +56,8 @@ def show_flow(
             "yes": prediction.is_yes,
             "share": percent(prediction.probability),
             "verdict": prediction.verdict,
-            "words": f"The last 512 averages become two numbers, and those a probability of {sides[1]}: "
-            f"{percent(prediction.probability)}."
-            if len(sight.layers) == 18
-            else f"What is left becomes a probability of {sides[1]}: {percent(prediction.probability)}.",
+            "words": f"What the last maps hold becomes a probability of {sides[1]}: "
+            f"{percent(prediction.probability)}.",
         },
     }
     component("flow")(key="flow", data=data, on_layer_change=on_choice)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from streamlit.testing.v1 import AppTest
 
 from model.artifacts import sample_films
-from model.images import read_radiograph
+from model.images import Radiograph, read_radiograph
 from model.predictor import Predictor
 from model.vgg16 import CONV_NAMES, POOL_NAMES
 from tests.app.reading import HEATMAPS, MAPS, component_data, open_page
@@ -133,8 +133,8 @@ def test_memory_after_many_explained_films(record: Record) -> None:
     )
 
 
-def _ours(predictor: Predictor, film: object) -> list[Array]:
-    sight = predictor.explain(film)  # type: ignore[arg-type]
+def _ours(predictor: Predictor, film: Radiograph) -> list[Array]:
+    sight = predictor.explain(film)
     assert sight.prediction.probability > 0
     return [
         *(sight.maps[name] for name in _all_layers()),
