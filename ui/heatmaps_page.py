@@ -102,9 +102,7 @@ def _show_main(predictor: Predictor, sight: Sight, opened: OpenFilm, choice: Cho
 def _film_words(choice: Choice, found: Heatmap | None, side: str) -> Words:
     name = METHODS[choice.method].name
     if found is None:
-        return Words(
-            hint="", title="Not worked out yet.", nothing=f"{name} asks the network many times; begin beside."
-        )
+        return Words(hint="", title="Not worked out yet.", nothing=f"{name} asks the network many times.")
     peak = f"Its peak is {number(found.maximum)}."
     if choice.method in SIGNLESS:
         return Words(hint=f"Where small changes of the film would move the answer, either way. {peak}", nothing="")
