@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 from model import preprocess
 from model.cache import atomic_path, file_digest
 from model.errors import CheckpointError
+from model.novelty import Novelty
 from model.vgg16 import build_classifier
 
 SHIPPED = Path(__file__).resolve().parent / "pretrained"
 WEIGHTS = "weights.npz"
 CARD = "card.json"
+NOVELTY = "novelty.npz"
+SCORES = "scores.jsonl"
 MAX_BYTES = 45_000_000
 
 
@@ -43,12 +46,15 @@ class Checkpoint:
         Probability of pneumonia from which a film is called pneumonia, 0..1.
     sha256 : str
         Of the weight file.
+    novelty : Novelty or None
+        What tells chest films from other pictures, where the checkpoint has it.
     """
 
     model: keras.Model
     card: Mapping[str, Any]
     threshold: float
     sha256: str
+    novelty: Novelty | None = None
 
 
 def save_checkpoint(model: keras.Model, folder: Path, *, architecture: Mapping[str, Any], threshold: float) -> str:
@@ -104,13 +110,16 @@ def save_checkpoint(model: keras.Model, folder: Path, *, architecture: Mapping[s
     return digest
 
 
-def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
+def load_checkpoint(folder: Path = SHIPPED, *, calibrated: bool = True) -> Checkpoint:
     """Load and verify a checkpoint.
 
     Parameters
     ----------
     folder : Path
         Holds ``weights.npz`` and ``card.json``.
+    calibrated : bool
+        Divide the logits by the card's temperature, by dividing the weights and biases of the last layer, so that
+        every explanation speaks of the probability that is shown. False gives the weights as they were trained.
 
     Returns
     -------
@@ -128,6 +137,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         expected = str(card["weights"]["sha256"])
         architecture = dict(card["architecture"])
         threshold = float(card["threshold"])
+        temperature = float(card.get("temperature", 1.0)) if calibrated else 1.0
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"The card in {_shown(folder)} lacks {error}; make it again with python -m model.card."
@@ -151,11 +161,28 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         )
     model = build_classifier(**architecture, seed=None)
     _assign(model, content, path)
+    if not 0 < temperature < math.inf:
+        raise CheckpointError(
+            f"The card in {_shown(folder)} has temperature {temperature}, expected a positive number."
+        )
+    if temperature != 1:
+        for variable in model.get_layer("logits").weights:
+            variable.assign(variable / temperature)
     if not 0 < threshold < 1 or math.isnan(threshold):
         raise CheckpointError(
             f"The card in {_shown(folder)} has threshold {threshold}, expected a number between 0 and 1."
         )
-    return Checkpoint(model=model, card=card, threshold=threshold, sha256=found)
+    return Checkpoint(
+        model=model, card=card, threshold=threshold, sha256=found, novelty=_novelty(folder, card.get("novelty"))
+    )
+
+
+def save_novelty(folder: Path, novelty: Novelty) -> dict[str, Any]:
+    """Write what tells chest films from other pictures, and return the entry for the card."""
+    content = novelty.to_bytes()
+    with atomic_path(folder / NOVELTY) as temporary:
+        temporary.write_bytes(content)
+    return {"file": NOVELTY, "sha256": _sha256(content)}
 
 
 def read_card(folder: Path = SHIPPED) -> dict[str, Any]:
@@ -184,6 +211,22 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write a checkpoint's card, atomically."""
     with atomic_path(folder / CARD) as temporary:
         temporary.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _novelty(folder: Path, entry: Any) -> Novelty | None:
+    if not isinstance(entry, dict):
+        return None
+    path = folder / NOVELTY
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{_shown(path)} is missing; restore it with git checkout.") from error
+    if _sha256(content) != entry.get("sha256"):
+        raise CheckpointError(
+            f"{_shown(path)} does not match its fingerprint on the card; the file was changed or cut, restore it with "
+            "git checkout."
+        )
+    return Novelty.from_bytes(content)
 
 
 def _assign(model: keras.Model, content: bytes, path: Path) -> None:

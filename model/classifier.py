@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint
+from model.novelty import Novelty
 from model.preprocess import INPUT_SIZE, preprocess
 from model.vgg16 import CLASSES
 
@@ -41,6 +42,8 @@ class Classifier:
         Names the weights; pictures are remembered by it.
     black : float
         What black is in an input.
+    novelty : Novelty or None
+        What tells films from other pictures, where it is known.
     """
 
     model: keras.Model
@@ -51,6 +54,7 @@ class Classifier:
     threshold: float
     version: str
     black: float = 0.0
+    novelty: Novelty | None = None
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -69,4 +73,5 @@ class Classifier:
             positive=(CLASSES.index("pneumonia"),),
             threshold=checkpoint.threshold,
             version=checkpoint.sha256[:12],
+            novelty=checkpoint.novelty,
         )

@@ -51,12 +51,15 @@ class DecodedFilm:
         Allow-listed facts, keyed by names for people.
     notes : tuple of str
         Sentences for the reader.
+    colored : float
+        Share of the picture that is clearly colored, 0..1.
     """
 
     pixels: NDArray[np.float32]
     original_size: tuple[int, int]
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    colored: float = 0.0
 
 
 def check_size(height: int, width: int) -> None:

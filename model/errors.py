@@ -35,3 +35,7 @@ class ArtifactError(PneumoscopeError):
 
 class ExplainError(PneumoscopeError):
     """Something about a network or a film that cannot be explained in the way that was asked for."""
+
+
+class EvaluationError(PneumoscopeError):
+    """Scores that cannot be read, or that do not allow what was asked of them."""

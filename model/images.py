@@ -38,6 +38,8 @@ class Radiograph:
         Hexadecimal SHA-256 of the file's bytes.
     notes : tuple of str
         Sentences for the reader, about what was chosen on the way.
+    colored : float
+        Share of the picture that was clearly colored before it became gray, 0..1.
     """
 
     pixels: NDArray[np.float32]
@@ -46,6 +48,7 @@ class Radiograph:
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     sha256: str
     notes: tuple[str, ...] = ()
+    colored: float = 0.0
 
     def __post_init__(self) -> None:
         """Freeze what the constructor was given."""
@@ -67,6 +70,7 @@ class Radiograph:
             dict(self.metadata),
             self.sha256,
             self.notes,
+            self.colored,
         )
 
 
@@ -109,6 +113,7 @@ def read_radiograph(source: bytes | Path | str) -> Radiograph:
         metadata=film.metadata,
         sha256=hashlib.sha256(data).hexdigest(),
         notes=film.notes,
+        colored=film.colored,
     )
 
 
@@ -160,6 +165,7 @@ def _rebuild(
     metadata: Mapping[str, str | float],
     sha256: str,
     notes: tuple[str, ...],
+    colored: float,
 ) -> Radiograph:
     return Radiograph(
         pixels=pixels,
@@ -168,4 +174,5 @@ def _rebuild(
         metadata=metadata,
         sha256=sha256,
         notes=notes,
+        colored=colored,
     )

@@ -1,4 +1,7 @@
-"""Evaluation numbers, each with a 95 % interval that knows about patients."""
+"""Evaluation numbers of a yes-or-no classifier, each defined in one place.
+
+scikit-learn computes what it has; only the expected calibration error is ours.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,72 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn import metrics as sk
 
-RESAMPLES = 2000
-NAMES = ("auroc", "accuracy", "sensitivity", "specificity", "precision")
+Labels = NDArray[np.int64]
+Scores = NDArray[np.float64]
+
+RANKED = ("auroc", "average_precision")
+CALLED = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "f1", "mcc")
+PROBABLE = ("brier", "ece")
+NAMES = (*RANKED, *CALLED, *PROBABLE)
+ECE_BINS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A number with its 95 % interval, all in 0..1; NaN where the films do not allow it."""
+class Counts:
+    """The four cells of a confusion matrix.
 
-    value: float
-    low: float
-    high: float
+    Attributes
+    ----------
+    tp, fn, fp, tn : ndarray of float64
+        True positives, false negatives, false positives and true negatives; all of one shape, which may be that of
+        many resamples.
+    """
+
+    tp: NDArray[np.float64]
+    fn: NDArray[np.float64]
+    fp: NDArray[np.float64]
+    tn: NDArray[np.float64]
+
+    @classmethod
+    def at(cls, labels: Labels, scores: Scores, *, threshold: float) -> Counts:
+        """Count films; a score that reaches the threshold is called positive."""
+        matrix = sk.confusion_matrix(labels, (scores >= threshold).astype(np.int64), labels=[0, 1])
+        tn, fp, fn, tp = (np.asarray(cell, dtype=np.float64) for cell in matrix.ravel())
+        return cls(tp=tp, fn=fn, fp=fp, tn=tn)
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return the numbers of `CALLED`, of the shape of the counts; NaN where one is 0 / 0.
+
+        References
+        ----------
+        Chicco, Jurman (2020), doi:10.1186/s12864-019-6413-7, for the correlation coefficient of Matthews (1975).
+        """
+        tp, fn, fp, tn = self.tp, self.fn, self.fp, self.tn
+        sensitivity, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        return {
+            "accuracy": _ratio(tp + tn, tp + tn + fp + fn),
+            "balanced_accuracy": (sensitivity + specificity) / 2,
+            "sensitivity": sensitivity,
+            "specificity": specificity,
+            "precision": _ratio(tp, tp + fp),
+            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+            "mcc": _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+        }
 
 
-def auroc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+def auroc(labels: Labels, scores: Scores) -> float:
     """Return the area under the ROC curve, or NaN where only one class is there."""
-    if len(np.unique(labels)) < 2:
-        return float("nan")
-    return float(roc_auc_score(labels, scores))
+    return float(sk.roc_auc_score(labels, scores)) if _both(labels) else float("nan")
 
 
-def at_threshold(labels: NDArray[np.int64], scores: NDArray[np.float64], *, threshold: float) -> dict[str, float]:
+def average_precision(labels: Labels, scores: Scores) -> float:
+    """Return the average precision (the precision-recall curve in steps), or NaN where only one class is there."""
+    return float(sk.average_precision_score(labels, scores)) if _both(labels) else float("nan")
+
+
+def at_threshold(labels: Labels, scores: Scores, *, threshold: float) -> dict[str, float]:
     """Return the numbers that depend on a threshold.
 
     Parameters
@@ -43,101 +89,60 @@ def at_threshold(labels: NDArray[np.int64], scores: NDArray[np.float64], *, thre
     Returns
     -------
     dict
-        "accuracy", "sensitivity" (= recall), "specificity", "precision", each in 0..1 or NaN where it is 0 / 0.
+        The numbers of `CALLED`, each in 0..1 ("mcc" in -1..1), or NaN where one is 0 / 0.
     """
-    positive = scores >= threshold
-    true_positive = float((positive & (labels == 1)).sum())
-    true_negative = float((~positive & (labels == 0)).sum())
-    return {
-        "accuracy": _ratio(true_positive + true_negative, len(labels)),
-        "sensitivity": _ratio(true_positive, float((labels == 1).sum())),
-        "specificity": _ratio(true_negative, float((labels == 0).sum())),
-        "precision": _ratio(true_positive, float(positive.sum())),
-    }
+    return {name: float(value) for name, value in Counts.at(labels, scores, threshold=threshold).numbers().items()}
 
 
-def with_intervals(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    patients: NDArray[np.str_],
-    *,
-    threshold: float,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Return AUROC and the threshold's numbers with percentile bootstrap intervals.
+def expected_calibration_error(labels: Labels, scores: Scores, *, bins: int = ECE_BINS) -> float:
+    """Return how far stated probabilities are from what happens, on average over films.
 
-    Whole patients are drawn with replacement, since films of one patient are alike.
+    Films are sorted into bins of equal width by their score. In each bin the mean score is compared with the share of
+    positives, and the absolute differences are averaged, weighted by the films of the bins.
 
     Parameters
     ----------
     labels, scores : ndarray, shape (n,)
         As in `at_threshold`.
-    patients : ndarray of str, shape (n,)
-        The patient of each film.
-    threshold : float
-        As in `at_threshold`.
-    resamples : int
-        Bootstrap samples.
-    seed : int
-        Seeds the draws.
-
-    Returns
-    -------
-    dict of str to Interval
-        For each of `NAMES`; samples in which a number is undefined are left out of its interval.
-
-    References
-    ----------
-    Efron, Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
-    """
-    members = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
-    rng = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in NAMES}
-    for _ in range(resamples):
-        chosen = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
-        for name, value in _all_numbers(labels[chosen], scores[chosen], threshold).items():
-            drawn[name].append(value)
-    observed = _all_numbers(labels, scores, threshold)
-    return {name: _interval(observed[name], np.array(drawn[name])) for name in NAMES}
-
-
-def robust_threshold(labels: NDArray[np.int64], scores_by_condition: list[NDArray[np.float64]]) -> float:
-    """Choose one threshold for films as they are and as they might look elsewhere.
-
-    The threshold in 0.05..0.95 with the highest accuracy, averaged over all conditions; of equals, the middle one. A
-    threshold fitted to clean validation films only sits wherever their gap happens to be and does not travel.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,)
-        0 normal, 1 pneumonia, both present.
-    scores_by_condition : list of ndarray of float64, each of shape (n,)
-        The same films' probabilities of pneumonia under each condition.
+    bins : int
+        How many bins the range 0..1 is cut into; the last one holds 1.0.
 
     Returns
     -------
     float
-        Rounded to two digits.
+        0..1; NaN without films.
+
+    References
+    ----------
+    Guo et al. (2017), arXiv:1706.04599, equation 3, for the probability of one class instead of the confidence.
     """
-    grid = np.arange(5, 96) / 100
-    sick = labels[:, None] == 1
-    right = sum(((scores[:, None] >= grid) == sick).sum(axis=0) for scores in scores_by_condition)
-    best = np.flatnonzero(right == np.max(right))
-    return float(grid[best[len(best) // 2]])
+    if not len(labels):
+        return float("nan")
+    gaps = np.bincount(bin_of(scores, bins=bins), weights=scores - labels, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
 
 
-def _all_numbers(labels: NDArray[np.int64], scores: NDArray[np.float64], threshold: float) -> dict[str, float]:
-    return {"auroc": auroc(labels, scores), **at_threshold(labels, scores, threshold=threshold)}
+def bin_of(scores: Scores, *, bins: int) -> NDArray[np.int64]:
+    """Return the number of the bin of equal width that each score of 0..1 falls into."""
+    return np.minimum((scores * bins).astype(np.int64), bins - 1)
 
 
-def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
-    defined = drawn[~np.isnan(drawn)]
-    if not len(defined):
-        return Interval(value=value, low=float("nan"), high=float("nan"))
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Interval(value=value, low=float(low), high=float(high))
+def all_numbers(labels: Labels, scores: Scores, *, threshold: float) -> dict[str, float]:
+    """Return every number of `NAMES`; see `at_threshold` for the parameters."""
+    return {
+        "auroc": auroc(labels, scores),
+        "average_precision": average_precision(labels, scores),
+        **at_threshold(labels, scores, threshold=threshold),
+        "brier": float(np.mean((scores - labels) ** 2)) if len(labels) else float("nan"),
+        "ece": expected_calibration_error(labels, scores),
+    }
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")
+def _both(labels: Labels) -> bool:
+    return len(np.unique(labels)) == 2
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    found = np.full(part.shape, np.nan)
+    return np.asarray(np.divide(part, whole, out=found, where=whole != 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from model.cache import atomic_path
 from model.checkpoint import Checkpoint, load_checkpoint
-from model.datasets import REGISTRY, SPLITS, Dataset, check_classes
+from model.datasets import REGISTRY, SPLITS, Dataset, Split, check_classes
 from model.datasets.splits import check_patients
 from model.datasets.tables import shortened
 from model.duplicates import name_in
@@ -21,13 +22,21 @@ from model.look_split import split_by_look
 from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
 
+_PARTITION = ("options", "split", "without", "val_fraction", "test_fraction", "limit", "seed")
 _MORE_NEGATIVES = "take --negatives all, which counts other films without pneumonia as normal too"
 
 
-def load_dataset(config: TrainingConfig) -> Dataset:
+def load_dataset(config: TrainingConfig, *, needed: Sequence[Split] = ("train", "val")) -> Dataset:
     """Return the data set of a config, split and, where asked, limited.
 
-    No patient is in two of its splits, and there are films of both classes to train on and to validate.
+    No patient is in two of its splits.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Names it.
+    needed : sequence of str
+        The splits that must hold films of both classes.
 
     Raises
     ------
@@ -54,8 +63,27 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         dataset = _limited(dataset, config)
     advice = "raise --limit" if config.limit else _MORE_NEGATIVES if options.get("negatives") == "normal" else ""
     check_patients(dataset.examples)
-    check_classes(dataset.examples, needed=("train", "val"), advice=advice)
+    check_classes(dataset.examples, needed=needed, advice=advice)
     return dataset
+
+
+def partition_of(config: TrainingConfig) -> dict[str, Any]:
+    """Return what decides which films are in which split, ready for JSON."""
+    return {name: value for name, value in asdict(config).items() if name in _PARTITION}
+
+
+def partitioned(dataset: str, data_dir: Path, partition: Mapping[str, Any]) -> TrainingConfig:
+    """Return the config that splits a data set as `partition_of` says; the rest of it is the usual.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such data set.
+    """
+    if dataset not in REGISTRY:
+        raise DatasetError(f"There is no data set {dataset!r}; there are {', '.join(REGISTRY)}.")
+    usual = TrainingConfig(dataset=dataset, data_dir=str(data_dir))
+    return TrainingConfig.from_json({**asdict(usual), **{k: v for k, v in partition.items() if k in _PARTITION}})
 
 
 def _limited(dataset: Dataset, config: TrainingConfig) -> Dataset:
@@ -151,7 +179,7 @@ def checkpoint_started_from(run: Run) -> Checkpoint:
     RunError
         If it is no longer the one the run was made for.
     """
-    start = load_checkpoint(Path(run.config["start"]))
+    start = load_checkpoint(Path(run.config["start"]), calibrated=False)
     if start.sha256 != run.config["started_from"]["sha256"]:
         raise RunError(
             f"The checkpoint in {run.config['start']} is not the one {run.folder} was to start from; put that one "
@@ -161,7 +189,7 @@ def checkpoint_started_from(run: Run) -> Checkpoint:
 
 
 def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:
-    start = load_checkpoint(Path(config.start))
+    start = load_checkpoint(Path(config.start), calibrated=False)
     made, asked = (a.get("base_width", 1.0) for a in (start.card["architecture"], architecture_of(config)))
     if made != asked:
         raise RunError(

@@ -4,8 +4,9 @@
     python -m model.predict folder-of-films --json results.jsonl
 
 A folder is searched with all its subfolders, in alphabetical order; hidden files and folders are left out. A line
-holds ``path``, ``sha256``, ``probability`` (of pneumonia, 0..1), ``verdict``, ``threshold`` and ``milliseconds``
-(reading and predicting), or ``path`` and ``error``. The exit status is 1 if any film failed.
+holds ``path``,``sha256``, ``probability`` (of pneumonia, 0..1), ``verdict``, ``threshold``, ``milliseconds``
+(reading and predicting) and, for a film on which nothing should be trusted, ``doubt``; or it has ``path`` and
+``error``. The exit status is 1 if any film failed.
 
 Not for clinical use.
 """
@@ -151,6 +152,7 @@ def _line(path: Path, *, reader: Reader) -> Line:
         "verdict": prediction.verdict,
         "threshold": float(prediction.threshold),
         "milliseconds": round(1000 * (time.perf_counter() - begun), 1),
+        **({"doubt": prediction.doubt.because} if prediction.doubt is not None else {}),
     }
 
 

@@ -18,6 +18,7 @@ from model.explain.cam import CAM_METHODS, Heatmap
 from model.fifo import FifoLock
 from model.graph import Node, Recording, from_probabilities, logits_of, recording, wiring
 from model.images import Radiograph
+from model.novelty import LAYERS, Doubt, doubt_about
 from model.sight import LayerFacts, Map, Prediction, Side, Sight, deepest, given_to
 
 __all__ = ["Heatmap", "Prediction", "Predictor", "Sight", "Trace"]
@@ -126,8 +127,9 @@ class Predictor:
         """Return the prediction for one film."""
         with self._queue:
             began = time.perf_counter()
-            scores = self._call(self._logits, self.prepare(film)[None]).numpy()
-            return self._prediction(scores[0], time.perf_counter() - began)
+            scores, pooled = self._call(self._logits, self.prepare(film)[None])
+            doubt = self._doubt(film, pooled)
+            return self._prediction(scores.numpy()[0], time.perf_counter() - began, doubt)
 
     def explain(self, film: Radiograph, *, keep_maps: bool = True) -> Sight:
         """Return everything one pass tells about one film.
@@ -141,7 +143,7 @@ class Predictor:
         """
         with self._queue:
             began = time.perf_counter()
-            return self._see(self.prepare(film), began, keep_maps=keep_maps)
+            return self._see(self.prepare(film), began, keep_maps=keep_maps, film=film)
 
     def explain_changed(self, grid: Map, changes: Sequence[tuple[Any, NDArray[np.float32]]]) -> Sight:
         """Return what the network would do with other weights, without its maps; it is put right before anyone else.
@@ -164,13 +166,14 @@ class Predictor:
                 for variable, value in learned:
                     variable.assign(value)
 
-    def _see(self, grid: Map, began: float, *, keep_maps: bool) -> Sight:
-        scores, maps, pushes, summed = self._call(self._sight, grid[None])
+    def _see(self, grid: Map, began: float, *, keep_maps: bool, film: Radiograph | None = None) -> Sight:
+        scores, pooled, maps, pushes, summed = self._call(self._sight, grid[None])
+        doubt = None if film is None else self._doubt(film, pooled)
         kept = {name: value.numpy()[0] for name, value in maps.items()} if keep_maps else {}
         # The arrays are made before the clock is read: they are part of the work.
         raw = {key: value.numpy() for key, value in summed.items()}
         return Sight(
-            prediction=self._prediction(scores.numpy()[0], time.perf_counter() - began),
+            prediction=self._prediction(scores.numpy()[0], time.perf_counter() - began, doubt),
             film=grid,
             layers=self.layers,
             maps=kept,
@@ -222,8 +225,9 @@ class Predictor:
             logits = tf.cast(answer.logits, tf.float32)
         return from_probabilities(logits) if self._gives_probabilities else logits, record
 
-    def _run_logits(self, x: Any) -> Any:
-        return self._run(x)[0]
+    def _run_logits(self, x: Any) -> tuple[Any, Any]:
+        logits, record = self._run(x)
+        return logits, self._pooled({step.name: step.output for step in record.maps()})
 
     def _run_scores(self, x: Any) -> Any:
         return self._log_odds(self._run(x)[0])
@@ -244,7 +248,7 @@ class Predictor:
         gradients = {step.name: tf.cast(g, tf.float32) for step, g in zip(steps, slopes, strict=True)}
         return logits, _outputs(record), gradients
 
-    def _run_sight(self, x: Any) -> tuple[Any, dict[str, Any], dict[str, Any], dict[tuple[str, str, str], Any]]:
+    def _run_sight(self, x: Any) -> tuple[Any, Any, dict[str, Any], dict[str, Any], dict[tuple[str, str, str], Any]]:
         logits, maps, gradients = self._run_gradients(x)
         pushes, summed = {}, {}
         for layer in self.layers:
@@ -255,7 +259,16 @@ class Predictor:
                 summed[key, name, "yes"] = method.summed(features, slope)
                 if key not in _ODD:
                     summed[key, name, "no"] = method.summed(features, -slope)
-        return logits, maps, pushes, summed
+        return logits, self._pooled(maps), maps, pushes, summed
+
+    def _pooled(self, maps: Mapping[str, Any]) -> Any:
+        """Return what `model.novelty` reads of a pass, shape (batch, features); empty where nothing can be read."""
+        if self.classifier.novelty is None:
+            return tf.zeros((1, 0))
+        return tf.concat([tf.reduce_mean(tf.cast(maps[name], tf.float32), axis=(1, 2)) for name in LAYERS], axis=1)
+
+    def _doubt(self, film: Radiograph, pooled: Any) -> Doubt | None:
+        return doubt_about(film, self.classifier.novelty, pooled.numpy()[0])
 
     def _run_score_gradients(self, x: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
@@ -297,7 +310,7 @@ class Predictor:
             self._gives_probabilities = _look_like_probabilities(function, self.classifier)
         return found[0]
 
-    def _prediction(self, logits: Map, seconds: float) -> Prediction:
+    def _prediction(self, logits: Map, seconds: float, doubt: Doubt | None = None) -> Prediction:
         wide = logits.astype(np.float64)
         yes = list(self.classifier.positive)
         no = [k for k in range(len(wide)) if k not in yes]
@@ -309,6 +322,7 @@ class Predictor:
             verdict=self.classifier.sides[probability >= self.threshold],
             seconds=seconds,
             sides=self.classifier.sides,
+            doubt=doubt,
         )
 
 

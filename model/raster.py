@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from model.decoding import DecodedFilm, check_size, gray_from_channels
 from model.errors import ImageError
@@ -21,6 +21,8 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
+_LOOKED_AT = 128
+_COLOR = 40
 _AS_STORED = ("L", "LA", "RGB", "RGBA")
 _TO_RGB = ("P", "RGBX", "CMYK", "YCbCr")
 _WIDTH, _HEIGHT = 256, 257
@@ -83,7 +85,7 @@ def _decode(data: bytes, name: str) -> DecodedFilm:
     upright = _upright(gray, exif_orientation(image.info.get("exif", b"")) if tags is None else 1)
     # Pillow itself turns a TIFF upright; the tags keep the size it was stored with.
     stored = (tags.firsts[_HEIGHT], tags.firsts[_WIDTH]) if tags else (height, width)
-    return DecodedFilm(pixels=upright, original_size=stored, notes=notes + more)
+    return DecodedFilm(pixels=upright, original_size=stored, notes=notes + more, colored=_colored(image))
 
 
 def _decode_float_tiff(data: bytes, tags: TiffTags) -> DecodedFilm:
@@ -144,6 +146,14 @@ def _over_black(channels: NDArray[Any], full_scale: float) -> tuple[NDArray[np.f
     if has_alpha and float(channels[..., -1].min()) < full_scale:
         return gray, ("Its transparent parts are shown black.",)
     return gray, ()
+
+
+def _colored(image: ImageFile.ImageFile) -> float:
+    """Which share of a picture is clearly colored: red, green and blue far apart."""
+    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
+        return 0.0
+    few = image.resize((_LOOKED_AT, _LOOKED_AT), Image.Resampling.NEAREST).convert("RGB")
+    return float((np.ptp(np.asarray(few).astype(np.int16), axis=2) > _COLOR).mean())
 
 
 def _color_of_16_bits(image: ImageFile.ImageFile, data: bytes, tags: TiffTags | None) -> NDArray[Any] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.explain.cam import Heatmap, heatmap
 from model.graph import Kind
+from model.novelty import Doubt
 
 Side = Literal["yes", "no"]
 Map = NDArray[np.float32]
@@ -39,6 +40,8 @@ class Prediction:
         Preprocessing and network, without waiting for a turn.
     sides : tuple of str
         What "no" and "yes" are called.
+    doubt : Doubt or None
+        Why all this should not be trusted, where something speaks against it.
     """
 
     probability: float
@@ -47,6 +50,7 @@ class Prediction:
     verdict: str
     seconds: float
     sides: tuple[str, str] = ("normal", "pneumonia")
+    doubt: Doubt | None = None
 
     @property
     def is_yes(self) -> bool:

@@ -14,16 +14,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
+from model.calibration import at_temperature, fit_temperature, log_odds_of
 from model.card import _own_commands, main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
 from model.classifier import Classifier
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
+from model.metrics import expected_calibration_error
 from model.planning import load_dataset, start_run
 from model.predictor import Predictor
 from model.runs import Run
 from model.settings import TrainingConfig
+from model.shipped import shipped_scores, uncalibrated
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
 from model.stress import CONDITIONS
 from model.training import train
@@ -46,7 +49,8 @@ def test_numbers_are_those_of_the_predictor_on_the_files(made: tuple[Run, Path, 
     test = dataset.of("test")
     probabilities = np.array([predictor.predict(read_radiograph(e.path)).probability for e in test])
     labels = np.array([e.label for e in test])
-    stored = np.load(next((run.folder / "scores").glob(f"*/test-as_it_is-{len(test)}.npy")))
+    trained = np.load(next((run.folder / "scores").glob(f"*/test-as_it_is-{len(test)}.npy")))
+    stored = at_temperature(trained, card["temperature"])
     np.testing.assert_allclose(stored, probabilities, atol=0.02)
     numbers = card["test"]["numbers"]
     assert numbers["auroc"]["value"] == pytest.approx(roc_auc_score(labels, stored))
@@ -58,13 +62,65 @@ def test_the_threshold_serves_the_validation_films_in_several_looks(made: tuple[
     run, _, card = made
     val = load_dataset(TrainingConfig.from_json(run.config)).of("val")
     labels = np.array([e.label for e in val])
-    found = [np.load(path) for path in (run.folder / "scores").glob("*/val-*.npy")]
+    temperature = card["temperature"]
+    found = [at_temperature(np.load(path), temperature) for path in (run.folder / "scores").glob("*/val-*.npy")]
     assert len(found) == 4
 
     def quality(threshold: float) -> float:
         return float(np.mean([balanced_accuracy_score(labels, scores >= threshold) for scores in found]))
 
     assert quality(card["threshold"]) == pytest.approx(max(quality(k / 100) for k in range(5, 96)))
+
+
+def test_the_temperature_is_that_of_the_validation_films(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    run, out, card = made
+    val = load_dataset(TrainingConfig.from_json(run.config)).of("val")
+    labels = np.array([e.label for e in val])
+    trained = np.load(next((run.folder / "scores").glob("*/val-as_it_is-*.npy")))
+    assert card["temperature"] == pytest.approx(fit_temperature(labels, log_odds_of(trained)), abs=1e-4)
+    plain, calibrated = (load_checkpoint(out, calibrated=c).model.get_layer("logits").weights for c in (False, True))
+    for before, after in zip(plain, calibrated, strict=True):
+        np.testing.assert_allclose(after.numpy() * card["temperature"], before.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_the_scores_of_both_splits_lie_beside_the_card(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    run, out, card = made
+    dataset = load_dataset(TrainingConfig.from_json(run.config))
+    for split in ("val", "test"):
+        table = shipped_scores(split, out)
+        assert table.ids.tolist() == [e.name for e in dataset.of(split)]  # type: ignore[arg-type]
+        assert table.labels.tolist() == [e.label for e in dataset.of(split)]  # type: ignore[arg-type]
+        assert "split" not in table.attributes
+    assert roc_auc_score(table.labels, table.scores) == pytest.approx(card["test"]["numbers"]["auroc"]["value"])
+    before = uncalibrated(shipped_scores("test", out), card["temperature"])
+    error = expected_calibration_error(before.labels, before.scores)
+    assert error == pytest.approx(card["calibration"]["before"], abs=1e-3)
+
+
+def test_the_card_counts_who_is_refused(made: tuple[Run, Path, dict[str, Any]]) -> None:
+    _, out, card = made
+    assert load_checkpoint(out).novelty is not None
+    names = {"test films as they are", "test films, inverted", "test films, quarter left", "test films, half turn"}
+    assert names < set(card["refusals"])
+    for rate in card["refusals"].values():
+        assert rate["share"] == rate["refused"] / rate["pictures"]
+
+
+def test_a_checkpoint_is_measured_again_without_its_run(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, out, card = made
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(out, folder)
+    forgotten = ("temperature", "threshold", "thresholds", "test", "stress", "refusals", "novelty")
+    told = {key: value for key, value in card.items() if key not in forgotten} | {"threshold": 0.5}
+    write_card(folder, told)
+    data = run.config["data_dir"]
+    assert main(["--again", "--data-dir", data, "--seed", "77", "--out", str(folder)]) == 1
+    assert read_card(folder) == told, "other films than those on the card change nothing"
+    assert main(["--again", "--data-dir", data, "--out", str(folder)]) == 0
+    again = read_card(folder)
+    assert {key: again[key] for key in forgotten} == {key: card[key] for key in forgotten}
 
 
 def test_the_stress_table_has_every_condition(made: tuple[Run, Path, dict[str, Any]]) -> None:
@@ -94,6 +150,7 @@ def test_a_second_evaluation_takes_the_scores_from_disk(
         return score
 
     monkeypatch.setattr("model.card.probabilities_of", no_network)
+    monkeypatch.setattr("model.scoring.probabilities_of", no_network)
     again = make_card(run, tmp_path)
     assert again["test"] == card["test"]
     assert again["stress"] == card["stress"]
@@ -172,7 +229,7 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
     settings = {**SMOKE_SETTINGS, "stages": ((32, 0.5),), "rate": 1e-8, "start": str(out)}
     config = TrainingConfig(dataset="chest_xray", data_dir=run.config["data_dir"], **settings)
     later = start_run(tmp_path / "run", config)
-    shipped = {v.path: v.numpy() for v in load_checkpoint(out).model.weights}
+    shipped = {v.path: v.numpy() for v in load_checkpoint(out, calibrated=False).model.weights}
     begun, meta = later.load_best()
     assert all(np.array_equal(begun[name], value) for name, value in shipped.items())
     assert meta["val_loss"] == run.load_best()[1]["val_loss"]
@@ -232,7 +289,7 @@ def test_another_head_is_trained_on_the_base_of_a_checkpoint(
     assert train(later)
     assert {e["phase"] for e in later.events() if "phase" in e} == {1, 2}
     arrays, _ = later.load_best()
-    shipped = {v.path: v.numpy() for v in load_checkpoint(out).model.weights}
+    shipped = {v.path: v.numpy() for v in load_checkpoint(out, calibrated=False).model.weights}
     base = [name for name in arrays if name.startswith("block")]
     assert len(base) == 26
     assert max(float(np.abs(arrays[name] - shipped[name]).max()) for name in base) < 1e-5

@@ -6,26 +6,43 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn import metrics as oracle
 
-from model.metrics import at_threshold, auroc, robust_threshold, with_intervals
+from model.metrics import (
+    CALLED,
+    NAMES,
+    Counts,
+    all_numbers,
+    at_threshold,
+    auroc,
+    average_precision,
+    bin_of,
+    expected_calibration_error,
+)
 
 LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 1, 0, 0])
 SCORES = np.array([0.9, 0.8, 0.7, 0.4, 0.6, 0.3, 0.2, 0.5, 0.1, 0.05])
 
 
+def drawn(count: int, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    return labels, np.round(np.clip(0.3 * labels + rng.random(count) * 0.7, 0, 1), 2)
+
+
 def test_at_threshold_by_hand() -> None:
     found = at_threshold(LABELS, SCORES, threshold=0.5)
-    assert found["accuracy"] == pytest.approx(8 / 10)
-    assert found["sensitivity"] == pytest.approx(4 / 5)
-    assert found["specificity"] == pytest.approx(4 / 5)
-    assert found["precision"] == pytest.approx(4 / 5)
-    assert at_threshold(LABELS, SCORES, threshold=0.65) == {
-        "accuracy": pytest.approx(0.8),
-        "sensitivity": pytest.approx(0.6),
-        "specificity": pytest.approx(1.0),
-        "precision": pytest.approx(1.0),
-    }
+    assert found["accuracy"] == found["sensitivity"] == found["specificity"] == pytest.approx(4 / 5)
+    assert found["precision"] == found["f1"] == found["balanced_accuracy"] == pytest.approx(4 / 5)
+    # Four right and one wrong on either side: (16 - 1) / sqrt(5 * 5 * 5 * 5).
+    assert found["mcc"] == pytest.approx(15 / 25)
+    stricter = at_threshold(LABELS, SCORES, threshold=0.65)
+    assert stricter["sensitivity"] == pytest.approx(0.6)
+    assert stricter["specificity"] == stricter["precision"] == 1
+    assert stricter["f1"] == pytest.approx(2 * 0.6 / 1.6)
 
 
 def test_a_score_at_the_threshold_counts_as_pneumonia() -> None:
@@ -35,70 +52,71 @@ def test_a_score_at_the_threshold_counts_as_pneumonia() -> None:
 def test_auroc_counts_ordered_pairs() -> None:
     pairs = [(p > n) + 0.5 * (p == n) for p in SCORES[LABELS == 1] for n in SCORES[LABELS == 0]]
     assert auroc(LABELS, SCORES) == pytest.approx(np.mean(pairs))
-    assert math.isnan(auroc(np.array([1, 1]), np.array([0.1, 0.2])))
+
+
+def test_average_precision_by_hand() -> None:
+    # Ranked: 1 1 1 0 1 1 0 0 0 0, so the precision at each sick film is 1, 1, 1, 4/5, 5/6.
+    assert average_precision(LABELS, SCORES) == pytest.approx((3 + 4 / 5 + 5 / 6) / 5)
+
+
+def test_calibration_error_by_hand() -> None:
+    labels, scores = np.array([0, 1, 1, 1]), np.array([0.1, 0.3, 0.9, 0.7])
+    # Two bins: (0.1 + 0.3) / 2 = 0.2 said and 1/2 happened; (0.9 + 0.7) / 2 = 0.8 said and 1 happened.
+    assert expected_calibration_error(labels, scores, bins=2) == pytest.approx((0.3 + 0.2) / 2)
+
+
+def test_calibration_error_against_a_plain_loop() -> None:
+    labels, scores = drawn(500)
+    total = 0.0
+    for k in range(15):
+        inside = [n for n in range(500) if k == min(int(scores[n] * 15), 14)]
+        if inside:
+            total += len(inside) / 500 * abs(np.mean(scores[inside]) - np.mean(labels[inside]))
+    assert expected_calibration_error(labels, scores) == pytest.approx(total)
+
+
+def test_one_belongs_to_the_last_bin() -> None:
+    assert bin_of(np.array([0.0, 0.499, 0.5, 1.0]), bins=2).tolist() == [0, 0, 1, 1]
 
 
 def test_against_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 300)
-    scores = np.clip(0.3 * labels + rng.random(300) * 0.7, 0, 1)
+    labels, scores = drawn(300)
     called = (scores >= 0.45).astype(int)
-    found = at_threshold(labels, scores, threshold=0.45)
-    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(labels, called))
-    assert found["sensitivity"] == pytest.approx(oracle.recall_score(labels, called))
-    assert found["specificity"] == pytest.approx(oracle.recall_score(1 - labels, 1 - called))
-    assert found["precision"] == pytest.approx(oracle.precision_score(labels, called))
+    found = all_numbers(labels, scores, threshold=0.45)
+    expected = {
+        "auroc": oracle.roc_auc_score(labels, scores),
+        "average_precision": oracle.average_precision_score(labels, scores),
+        "accuracy": oracle.accuracy_score(labels, called),
+        "balanced_accuracy": oracle.balanced_accuracy_score(labels, called),
+        "sensitivity": oracle.recall_score(labels, called),
+        "specificity": oracle.recall_score(1 - labels, 1 - called),
+        "precision": oracle.precision_score(labels, called),
+        "f1": oracle.f1_score(labels, called),
+        "mcc": oracle.matthews_corrcoef(labels, called),
+        "brier": oracle.brier_score_loss(labels, scores),
+    }
+    assert set(found) == set(NAMES) == {*expected, "ece"}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value), name
 
 
-def test_nothing_called_sick_leaves_precision_undefined() -> None:
-    assert math.isnan(at_threshold(LABELS, SCORES, threshold=0.99)["precision"])
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=40), st.floats(0, 1))
+def test_every_number_lies_where_it_should_or_is_undefined(films: list[tuple[int, float]], threshold: float) -> None:
+    labels, scores = np.array([y for y, _ in films]), np.array([s for _, s in films])
+    for name, value in all_numbers(labels, scores, threshold=threshold).items():
+        assert math.isnan(value) or (-1 if name == "mcc" else 0) - 1e-9 <= value <= 1 + 1e-9, name
 
 
-def test_intervals_hold_the_value_and_shrink_with_films() -> None:
-    rng = np.random.default_rng(1)
-    widths = []
-    for count in (60, 600):
-        labels = rng.integers(0, 2, count)
-        scores = np.clip(0.4 * labels + rng.random(count) * 0.6, 0, 1)
-        patients = np.arange(count).astype(str)
-        found = with_intervals(labels, scores, patients, threshold=0.5, resamples=300)
-        for interval in found.values():
-            assert 0 <= interval.low <= interval.value <= interval.high <= 1
-        widths.append(found["accuracy"].high - found["accuracy"].low)
-    assert widths[1] < 0.5 * widths[0]
+def test_what_the_films_do_not_allow_is_undefined() -> None:
+    sick = all_numbers(np.array([1, 1]), np.array([0.1, 0.2]), threshold=0.5)
+    undefined = {name for name, value in sick.items() if math.isnan(value)}
+    assert undefined == {"auroc", "average_precision", "balanced_accuracy", "specificity", "precision", "mcc"}
+    assert sick["sensitivity"] == sick["accuracy"] == 0
 
 
-def test_accuracy_interval_agrees_with_the_binomial() -> None:
-    labels = np.tile([0, 1], 200)
-    scores = np.where(np.arange(400) % 10 == 0, 1 - labels, labels).astype(float)
-    found = with_intervals(labels, scores, np.arange(400).astype(str), threshold=0.5)["accuracy"]
-    half = 1.96 * math.sqrt(0.9 * 0.1 / 400)
-    assert found.value == pytest.approx(0.9)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
-
-
-def test_films_of_one_patient_are_drawn_together() -> None:
-    labels = np.tile([0, 1], 200)
-    scores = np.where(np.arange(400) < 40, 1 - labels, labels).astype(float)
-    alone = with_intervals(labels, scores, np.arange(400).astype(str), threshold=0.5)["accuracy"]
-    grouped = with_intervals(labels, scores, (np.arange(400) // 40).astype(str), threshold=0.5)["accuracy"]
-    assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
-
-
-def test_robust_threshold_looks_at_every_condition() -> None:
-    labels = np.array([0, 0, 1, 1])
-    clean = np.array([0.1, 0.2, 0.4, 0.9])
-    shifted = np.array([0.3, 0.6, 0.7, 0.9])
-    assert 0.2 < robust_threshold(labels, [clean]) <= 0.4
-    assert robust_threshold(labels, [clean, shifted]) in (
-        pytest.approx(0.35, abs=0.05),
-        pytest.approx(0.65, abs=0.05),
-    )
-    assert 0.6 < robust_threshold(labels, [shifted]) <= 0.7
-
-
-def test_robust_threshold_counts_films_and_not_classes() -> None:
-    labels = np.array([0, 1, 1, 1, 1])
-    scores = np.array([0.5, 0.3, 0.4, 0.8, 0.9])
-    # At 0.3 one of five is wrong, at 0.6 two are, though the mean over the classes is higher there.
-    assert robust_threshold(labels, [scores]) < 0.31
+def test_counts_of_many_resamples_at_once() -> None:
+    cells = Counts(tp=np.array([4.0, 0]), fn=np.array([1.0, 0]), fp=np.array([1.0, 0]), tn=np.array([4.0, 2]))
+    numbers = cells.numbers()
+    assert set(numbers) == set(CALLED)
+    assert numbers["mcc"][0] == pytest.approx(0.6)
+    assert np.isnan(numbers["sensitivity"][1]) and numbers["specificity"][1] == 1

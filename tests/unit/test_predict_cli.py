@@ -151,7 +151,7 @@ def test_lines_are_flushed_as_they_come_and_a_closed_pipe_is_no_crash(tmp_path: 
         "        self.films += 1\n"
         "        if self.films == 2:\n"
         "            sys.stdin.readline()\n"
-        "        return SimpleNamespace(probability=0.2, verdict='normal', threshold=0.5)\n"
+        "        return SimpleNamespace(probability=0.2, verdict='normal', threshold=0.5, doubt=None)\n"
         "sys.exit(main(sys.argv[1:], load=lambda _: Waiting()))\n"
     )
     child = subprocess.Popen(

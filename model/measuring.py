@@ -1,0 +1,190 @@
+"""Measure a network: what validation films decide for it, and how it then does on films it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bootstrap import RESAMPLES, with_intervals
+from model.calibration import at_temperature, fit_temperature, log_odds_of
+from model.checkpoint import SCORES, save_novelty
+from model.datasets import Dataset, check_classes
+from model.film_cache import FilmCache
+from model.films import Films, read_films
+from model.metrics import ECE_BINS, at_threshold, auroc, expected_calibration_error
+from model.novelty import POSES, Novelty, Pose
+from model.scores import ScoreTable, write_scores
+from model.scoring import Scorer, features_of
+from model.strangers import POSED, as_film, drawings, fit_novelty, photographs
+from model.stress import CONDITIONS, LOOKS
+from model.thresholds import AIMS, thresholds_for
+
+_THRESHOLD_RULE = (
+    "highest accuracy on the validation films, averaged over four conditions "
+    f"({', '.join(LOOKS)}), the middle one of equals"
+)
+_STRESS_NUMBERS = ("accuracy", "sensitivity", "specificity", "precision")
+_DRAWINGS = 60
+_POSED_FILMS = 260
+
+
+def measure(
+    scorer: Scorer, dataset: Dataset, folder: Path, *, cache: FilmCache | None, stress_films: int = 0
+) -> dict[str, Any]:
+    """Fit temperature and thresholds to validation films, learn strangers apart, and measure on test films.
+
+    Writes the scores of both splits and what tells strangers apart into the checkpoint's folder.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the network, not calibrated.
+    dataset : Dataset
+        Split as it was for training.
+    folder : Path
+        The checkpoint's.
+    cache : FilmCache, optional
+        See `model.films.read_films`.
+    stress_films : int
+        Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
+
+    Returns
+    -------
+    dict
+        Entries for the card.
+
+    Raises
+    ------
+    PneumoscopeError
+        If the data or the folder cannot be used.
+    """
+    check_classes(dataset.examples, needed=("val", "test"))
+    val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
+    raw = {name: scorer.scores("val", val, name) for name in LOOKS}
+    as_is = raw[LOOKS[0]]
+    temperature = round(fit_temperature(val.labels, log_odds_of(as_is)), 4)
+    thresholds = thresholds_for(val.labels, [at_temperature(scores, temperature) for scores in raw.values()])
+    threshold = thresholds["looks"]
+
+    clean = scorer.scores("test", test, "as it is")
+    some = spread(test, stress_films) if stress_films else test
+    stress = {name: at_temperature(scorer.scores("test", some, name), temperature) for name in CONDITIONS}
+    calibrated = at_temperature(clean, temperature)
+    _write_scores(folder / SCORES, (val, as_is), (test, clean), temperature=temperature)
+    return {
+        "temperature": temperature,
+        "threshold": threshold,
+        "threshold_rule": _THRESHOLD_RULE,
+        "thresholds": {
+            aim: {"threshold": at, "rule": AIMS[aim], **_at(test.labels, calibrated, at)}
+            for aim, at in thresholds.items()
+        },
+        "unreadable": len(val.unreadable) + len(test.unreadable),
+        "test": measured(test, calibrated, threshold),
+        "calibration": {
+            "error": f"expected calibration error of the test films, {ECE_BINS} bins of equal width",
+            "before": expected_calibration_error(test.labels, clean),
+            "after": expected_calibration_error(test.labels, calibrated),
+            "films_it_was_fitted_to": len(val),
+        },
+        "stress_films": len(some),
+        "stress": [
+            {
+                "condition": name,
+                "auroc": auroc(some.labels, values),
+                **_at(some.labels, values, threshold),
+            }
+            for name, values in stress.items()
+        ],
+        **_strangers(scorer, dataset, val, test, folder, cache=cache),
+    }
+
+
+def measured(films: Films, scores: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+    """Return all numbers of films with their intervals, ready for JSON."""
+    numbers = with_intervals(films.labels, scores, films.patients, threshold=threshold)
+    return {
+        "films": len(films),
+        "patients": len(np.unique(films.patients)),
+        "normal": int((films.labels == 0).sum()),
+        "pneumonia": int((films.labels == 1).sum()),
+        "interval": f"95 % percentile bootstrap by patient, {RESAMPLES:,} resamples",
+        "numbers": {name: asdict(value) for name, value in numbers.items()},
+    }
+
+
+def spread(films: Films, count: int) -> Films:
+    """Return some of the films, spread evenly over the list."""
+    chosen = np.linspace(0, len(films) - 1, min(count, len(films))).astype(int)
+    return films.some(chosen)
+
+
+def table_of(films: Films, scores: NDArray[np.float64]) -> ScoreTable:
+    """Return films and their scores as a table; what all films or none have is no subgroup."""
+    names = sorted({name for e in films.examples for name in e.attributes})
+    attributes = {name: np.array([e.attributes.get(name, "") for e in films.examples], np.str_) for name in names}
+    return ScoreTable(
+        ids=np.array([e.name for e in films.examples], dtype=np.str_),
+        labels=films.labels,
+        scores=scores,
+        patients=films.patients,
+        attributes={name: values for name, values in attributes.items() if len(np.unique(values)) > 1},
+    )
+
+
+def _at(labels: NDArray[np.int64], scores: NDArray[np.float64], threshold: float) -> dict[str, float]:
+    found = at_threshold(labels, scores, threshold=threshold)
+    return {name: found[name] for name in _STRESS_NUMBERS}
+
+
+def _write_scores(path: Path, *parts: tuple[Films, NDArray[np.float64]], temperature: float) -> None:
+    """Write validation and test films into one file."""
+    tables = [table_of(films, np.round(at_temperature(raw, temperature), 6)) for films, raw in parts]
+    names = sorted({name for table in tables for name in table.attributes})
+    whole = ScoreTable(
+        ids=np.concatenate([table.ids for table in tables]),
+        labels=np.concatenate([table.labels for table in tables]),
+        scores=np.concatenate([table.scores for table in tables]),
+        patients=np.concatenate([table.patients for table in tables]),
+        attributes={
+            name: np.concatenate([table.attributes.get(name, np.full(len(table), "")) for table in tables])
+            for name in names
+        },
+    )
+    write_scores(
+        path,
+        whole,
+        {"split": [split for split, table in zip(("val", "test"), tables, strict=True) for _ in range(len(table))]},
+    )
+
+
+def _strangers(
+    scorer: Scorer, dataset: Dataset, val: Films, test: Films, folder: Path, *, cache: FilmCache | None
+) -> dict[str, Any]:
+    extract = features_of(scorer.model)
+    train = read_films(dataset.of("train"), cache=cache)
+    novelty = fit_novelty(train, val, extract)
+    entry = save_novelty(folder, novelty)
+    stored = Novelty.from_bytes(novelty.to_bytes())
+    rates: dict[str, Mapping[str, float]] = {}
+
+    def count(name: str, films: list[NDArray[np.float32]]) -> None:
+        refused = sum(doubt is not None for doubt in stored.doubts(extract(films)))
+        rates[name] = {"pictures": len(films), "refused": refused, "share": refused / len(films)}
+
+    count("test films as they are", [test.gray(k) for k in range(len(test))])
+    posed = spread(test, _POSED_FILMS)
+    for pose in POSES[1:]:
+        count(f"test films, {pose}", [_posed(posed.gray(k), pose) for k in range(len(posed))])
+    count("drawings, pages of text, charts", [as_film(picture) for _, picture in drawings(_DRAWINGS, seed=1)])
+    count("photographs that come with libraries", [as_film(picture) for _, picture in photographs()])
+    return {"novelty": {**entry, "limit": novelty.limit}, "refusals": rates}
+
+
+def _posed(film: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:
+    return np.ascontiguousarray(POSED[pose](film))

@@ -1,0 +1,152 @@
+"""The plots of an evaluation as pictures, for reports and downloads, drawn from numbers that are given."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from model.bootstrap import Band, Interval
+from model.calibration import Bin
+from model.evaluation import Curve
+
+Format = Literal["png", "svg"]
+
+# Text stays text, and the same numbers give the same file.
+mpl.rcParams["svg.fonttype"] = "none"
+mpl.rcParams["svg.hashsalt"] = "pneumoscope"
+
+_MAIN, _OTHER, _MUTED = "#0b6467", "#c46a00", "#6b7a76"
+_COLORS = ("#0b6467", "#c46a00", "#5b4b9a", "#9b2c2c", "#3d7a2e", "#52605c")
+_DPI = 160
+
+
+def as_bytes(figure: Figure, kind: Format) -> bytes:
+    """Return a figure as a file."""
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure)
+    metadata = {"Date": None} if kind == "svg" else {}
+    figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
+    return stream.getvalue()
+
+
+def roc_plot(curve: Curve, band: Band | None, *, dot: tuple[float, float] | None, area: Interval) -> Figure:
+    """Return the ROC curve, its band and the current threshold."""
+    figure, axes = _square("False positive rate (1 − specificity)", "Sensitivity (true positive rate)")
+    axes.plot([0, 1], [0, 1], color=_MUTED, linestyle=":", linewidth=1, label="guessing")
+    _curve_on(axes, curve, band, dot, f"AUROC {with_range(area)}")
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    return figure
+
+
+def precision_recall_plot(
+    curve: Curve, band: Band | None, *, dot: tuple[float, float] | None, area: Interval, prevalence: float
+) -> Figure:
+    """Return the precision-recall curve, its band and the current threshold."""
+    figure, axes = _square("Sensitivity (recall)", "Precision")
+    axes.axhline(prevalence, color=_MUTED, linestyle=":", linewidth=1, label="calling every film positive")
+    _curve_on(axes, curve, band, dot, f"average precision {with_range(area)}")
+    axes.legend(loc="lower left", frameon=False, fontsize=8)
+    return figure
+
+
+def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
+    """Return reliability diagrams, with how many films each bin holds below."""
+    figure = Figure(figsize=(4.6, 5.4), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    above.plot([0, 1], [0, 1], color=_MUTED, linestyle=":", linewidth=1, label="what is said happens")
+    for k, (name, bins) in enumerate(curves.items()):
+        color = _COLORS[k % len(_COLORS)]
+        said, happened = [one.said for one in bins], [one.happened for one in bins]
+        spans = [[one.happened - one.low for one in bins], [one.high - one.happened for one in bins]]
+        above.errorbar(said, happened, yerr=spans, color=color, marker="o", markersize=4, capsize=2, label=name)
+        width = 0.8 / len(curves) / 10
+        places = [one.start + 0.01 + width * k for one in bins]
+        below.bar(places, [one.count for one in bins], width=width, align="edge", color=color)
+    above.set_ylabel("Share that was sick")
+    above.set_ylim(-0.03, 1.03)
+    above.legend(frameon=False, fontsize=8)
+    below.set_xlabel("Probability that was said")
+    below.set_ylabel("Films")
+    below.set_xlim(-0.02, 1.02)
+    _bare(above)
+    _bare(below)
+    return figure
+
+
+def subgroup_plot(rows: Sequence[tuple[str, Interval, bool]], *, label: str) -> Figure:
+    """Return a dot plot with intervals.
+
+    Parameters
+    ----------
+    rows : sequence of (str, Interval, bool)
+        What each row is called, its number, and whether it stands on few films.
+    label : str
+        What the number is.
+    """
+    figure = Figure(figsize=(6.4, 0.7 + 0.38 * max(len(rows), 2)), layout="constrained")
+    axes = figure.subplots()
+    for place, (_, number, few) in enumerate(rows):
+        color = _MUTED if few else _MAIN
+        axes.plot([number.low, number.high], [place, place], color=color, linewidth=2, solid_capstyle="round")
+        axes.plot([number.value], [place], marker="o", color=color, markerfacecolor="white" if few else color)
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    _bare(axes)
+    return figure
+
+
+def history_plot(runs: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], *, label: str) -> Figure:
+    """Return one number of several runs over their epochs."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    for k, (name, (epochs, values)) in enumerate(runs.items()):
+        axes.plot(epochs, values, color=_COLORS[k % len(_COLORS)], marker=".", label=name)
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel(label)
+    if runs:
+        axes.legend(frameon=False, fontsize=8)
+    _bare(axes)
+    return figure
+
+
+def with_range(number: Interval, digits: int = 3) -> str:
+    """Write a number with its interval."""
+    if np.isnan(number.value):
+        return "undefined"
+    if np.isnan(number.low):
+        return f"{number.value:.{digits}f}"
+    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+
+
+def _square(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    _bare(axes)
+    return figure, axes
+
+
+def _curve_on(axes: Axes, curve: Curve, band: Band | None, dot: tuple[float, float] | None, label: str) -> None:
+    if band is not None:
+        axes.fill_between(band.along, band.low, band.high, color=_MAIN, alpha=0.18, linewidth=0, label="95 % band")
+    axes.plot(curve.x, curve.y, color=_MAIN, linewidth=1.8, label=label)
+    if dot is not None:
+        axes.plot([dot[0]], [dot[1]], marker="o", markersize=9, color=_OTHER, linestyle="", label="current threshold")
+
+
+def _bare(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
