@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-_LABELS = {
-    "auroc": "AUROC",
-    "accuracy": "Accuracy",
-    "sensitivity": "Sensitivity (recall)",
-    "specificity": "Specificity",
-    "precision": "Precision",
-}
+from model.evaluation_words import NAMES
+
+_SUMMARY = ("auroc", "accuracy", "sensitivity", "specificity", "precision", "ece")
 
 
 def card_summary(card: Mapping[str, Any]) -> str:
@@ -25,8 +21,9 @@ def card_summary(card: Mapping[str, Any]) -> str:
             f"({test['normal']:,} normal, {test['pneumonia']:,} pneumonia), at its threshold of "
             f"{card['threshold']:.2f}:",
             "",
-            *_number_table(test["numbers"]),
+            *_number_table(test["numbers"], _SUMMARY),
             "",
+            *_refusal_words(card.get("refusals")),
             f"Under the hardest of {len(changed)} changes that have nothing to do with lungs "
             f"({worst['condition']}) the accuracy is {worst['accuracy']:.3f}. "
             "The whole table is on [the model's card](model/pretrained/CARD.md).",
@@ -50,8 +47,15 @@ def card_page(card: Mapping[str, Any]) -> str:
         "",
         card_summary(card).replace("(model/pretrained/CARD.md)", "(#under-stress)"),
         "",
+        "Every number:",
+        "",
+        *_number_table(card["test"]["numbers"], NAMES),
+        "",
         f"Intervals: {card['test']['interval']}. Threshold: {card['threshold_rule']}.",
         "",
+        *_aims_section(card.get("thresholds")),
+        *_calibration_section(card),
+        *_refusals_section(card.get("refusals")),
         "## Under stress",
         "",
         f"{card['stress_films']:,} of the test films, changed in ways that say nothing about lungs.",
@@ -124,21 +128,91 @@ def _look_section(look: Mapping[str, Any] | None, people: str) -> list[str]:
         f"films of the other looks ({look['left_out']:,} more were left out because their {people} have films in the "
         f"held-out look). At the threshold of its own validation films, {look['threshold']:.2f}:",
         "",
-        *_number_table(test["numbers"]),
+        *_number_table(test["numbers"], _SUMMARY),
         "",
         *(f"    {line}" for line in look["command"].splitlines()),
         "",
     ]
 
 
-def _number_table(numbers: Mapping[str, Any]) -> list[str]:
+def _aims_section(thresholds: Mapping[str, Any] | None) -> list[str]:
+    if not thresholds:
+        return []
+    return [
+        "Thresholds that the validation films chose, and what they give on the test films:",
+        "",
+        "| Aim | Threshold | Sensitivity | Specificity | Precision |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {entry['rule']} | {entry['threshold']:.2f} | {_digits(entry['sensitivity'])} "
+            f"| {_digits(entry['specificity'])} | {_digits(entry['precision'])} |"
+            for entry in thresholds.values()
+        ),
+        "",
+    ]
+
+
+def _calibration_section(card: Mapping[str, Any]) -> list[str]:
+    found = card.get("calibration")
+    if not found:
+        return []
+    return [
+        "## Calibration",
+        "",
+        f"The logits are divided by a temperature of {card['temperature']:.4f}, fitted to "
+        f"{found['films_it_was_fitted_to']:,} validation films; the app does so everywhere. The {found['error']}: "
+        f"{_digits(found['before'], 4)} before, {_digits(found['after'], 4)} after.",
+        "",
+    ]
+
+
+def _refusal_words(rates: Mapping[str, Any] | None) -> list[str]:
+    if not rates:
+        return []
+    strangers = [rate for name, rate in rates.items() if not name.startswith("test films")]
+    pictures, refused = (sum(rate[key] for rate in strangers) for key in ("pictures", "refused"))
+    wrong_way = [rate for name, rate in rates.items() if name.startswith("test films,")]
+    turned, caught = (sum(rate[key] for rate in wrong_way) for key in ("pictures", "refused"))
+    own = rates["test films as they are"]
+    return [
+        f"It would not trust itself on {own['refused']:,} of these {own['pictures']:,} films, on {caught:,} of "
+        f"{turned:,} that were inverted or turned, and on {refused:,} of {pictures:,} pictures that are no chest "
+        "films.",
+        "",
+    ]
+
+
+def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
+    if not rates:
+        return []
+    return [
+        "## Strangers at the door",
+        "",
+        "How often the network's features alone said that a picture is no upright frontal chest film. The "
+        "drawings were "
+        "made by a program; the photographs are those that come with scikit-learn and scikit-image. How much room the "
+        "limit leaves for other hospitals' films was chosen with such photographs in view. Lateral films and other "
+        "parts of the body were not at hand in numbers.",
+        "",
+        "| Pictures | How many | Refused | Share |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {rate['pictures']:,} | {rate['refused']:,} | {100 * rate['share']:.1f} % |"
+            for name, rate in rates.items()
+        ),
+        "",
+    ]
+
+
+def _number_table(numbers: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return [
         "| | value | 95 % interval |",
         "|---|---|---|",
         *(
-            f"| {label} | {_digits(numbers[name]['value'], 4)} "
+            f"| {NAMES[name]} | {_digits(numbers[name]['value'], 4)} "
             f"| {_digits(numbers[name]['low'], 4)} to {_digits(numbers[name]['high'], 4)} |"
-            for name, label in _LABELS.items()
+            for name in names
+            if name in numbers
         ),
     ]
 

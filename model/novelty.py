@@ -45,6 +45,8 @@ COMPONENTS = 16
 _LONGEST_RATIO = 3.0
 _FLATTEST = 0.04
 _MOST_COLOR = 0.25
+# Of 779 upright films three lay a little nearer to the place of films upside down, by 1 to 5 %.
+_MUCH_NEARER = 0.93
 _FILM_MODALITIES = frozenset(("CR", "DR", "DX", "OT", "RF", "RG", "SC"))
 _CHEST = frozenset(
     "CHEST CHESTABDOMEN CHESTABDPELVIS HEART LUNG MEDIASTINUM RIB RIBS STERNUM THORAX WHOLEBODY".split()
@@ -162,7 +164,7 @@ class Novelty:
 
     def doubts(self, pooled: NDArray[np.floating[Any]]) -> list[Doubt | None]:
         """Return for each film what its features say against it."""
-        return [_judged(row) for row in self.distances(pooled)]
+        return [judged(row) for row in self.distances(pooled)]
 
     def to_bytes(self) -> bytes:
         """Return everything as a NumPy archive."""
@@ -261,13 +263,14 @@ def _said_by_the_file(metadata: Mapping[str, str | float]) -> Doubt | None:
     return None
 
 
-def _judged(distances: Floats) -> Doubt | None:
+def judged(distances: Floats) -> Doubt | None:
+    """Return what the distances of one film, as `Novelty.distances` gives them, speak against."""
     nearest = POSES[int(np.argmin(distances))]
     if distances.min() > 1:
         return Doubt(
             kind="stranger", because="it is unlike every chest film that the network learned from, whichever way up"
         )
-    if nearest == "upright":
+    if nearest == "upright" or distances.min() > _MUCH_NEARER * distances[0]:
         return None
     kind, because = _TURNED[nearest]
     return Doubt(kind=kind, because=because)

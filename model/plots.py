@@ -75,6 +75,7 @@ def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
     above.legend(frameon=False, fontsize=8)
     below.set_xlabel("Probability that was said")
     below.set_ylabel("Films")
+    below.set_yscale("log")
     below.set_xlim(-0.02, 1.02)
     _bare(above)
     _bare(below)

@@ -96,7 +96,7 @@ def _mapping_html(content: Mapping[str, Any]) -> str:
         key: value for key, value in content.items() if key not in estimates and isinstance(value, Mapping | list)
     }
     plain = {key: value for key, value in content.items() if key not in estimates and key not in tables}
-    parts = [_facts_html(plain) if plain else "", _estimates_html(estimates) if estimates else ""]
+    parts = [_facts_html(plain) if plain else "", estimates_html(estimates) if estimates else ""]
     flat = {key: value for key, value in tables.items() if isinstance(value, Mapping) and _is_flat(value)}
     if len(flat) == len(tables) > 1:
         parts.append(_table_html([{"": label(key), **value} for key, value in flat.items()]))
@@ -124,7 +124,8 @@ def _value_html(key: str, value: Any) -> str:
     return f"<code>{shown}</code>" if "command" in key or "sha" in key else shown
 
 
-def _estimates_html(estimates: Mapping[str, Estimate]) -> str:
+def estimates_html(estimates: Mapping[str, Estimate]) -> str:
+    """Return numbers with their intervals as dots with bars."""
     low = min(found.low for found in estimates.values())
     start = max(0.0, min(0.9, int(10 * low) / 10)) if low >= 0 else low
     lines = "".join(_estimate_html(label(key), found, start) for key, found in estimates.items())

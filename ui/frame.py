@@ -30,8 +30,9 @@ class Page:
 HOME = Page(path="app.py", label="Light box", icon=":material/radiology:")
 MAPS = Page(path="pages/1_Activation_maps.py", label="Activation maps", icon=":material/layers:")
 HEATMAPS = Page(path="pages/2_Heatmaps.py", label="Heatmaps", icon=":material/local_fire_department:")
-THE_MODEL = Page(path="pages/3_The_model.py", label="The model", icon=":material/fact_check:")
-MENU = (HOME, MAPS, HEATMAPS, THE_MODEL)
+EVALUATION = Page(path="pages/3_Evaluation.py", label="Evaluation", icon=":material/monitoring:")
+THE_MODEL = Page(path="pages/4_The_model.py", label="The model", icon=":material/fact_check:")
+MENU = (HOME, MAPS, HEATMAPS, EVALUATION, THE_MODEL)
 
 
 def setup_page(title: str, *, film_beside: bool = True) -> None:

@@ -11,7 +11,7 @@ from model.explain.film_methods import FILM_METHODS, Occlusion
 from ui.boxes import boxes_of, show_box_file, truth_of
 from ui.contact_sheet import show_contact_sheet
 from ui.doubts import show_randomization, show_report_card
-from ui.frame import THE_MODEL, invite
+from ui.frame import EVALUATION, invite
 from ui.heatmap_choice import METHODS, Choice, show_choice
 from ui.heatmap_panels import SIGNLESS, found_heatmap, job_key, share_of, show_layers, show_methods
 from ui.home import corner
@@ -39,9 +39,9 @@ def show_heatmaps() -> None:
     )
     show_with_film("To ask the network for its reasons, put a film on the light box.", _show)
     invite(
-        THE_MODEL,
-        heading="How far can you trust it?",
-        words="What it learned from, how often it is right, what throws it off, and whom it is not for.",
+        EVALUATION,
+        heading="How good is it really?",
+        words="Every mistake it makes, at any threshold, and how far luck alone could have carried it.",
     )
 
 
@@ -133,7 +133,7 @@ def _about_html(sight: Sight, choice: Choice, sides: tuple[str, str]) -> str:
     prediction = sight.prediction
     return (
         f'<p class="pn-eyebrow">{percent(prediction.probability)} {escape(sides[1])}, verdict '
-        f"{escape(prediction.verdict)}</p>"
+        f"{escape(prediction.verdict)}{', not to be trusted' if prediction.doubt is not None else ''}</p>"
         f'<h3 class="pn-method">{escape(method.name)}</h3><p class="pn-because">{escape(method.about)}</p>'
         f'<p class="pn-fine">{escape(method.source)}</p>'
     )

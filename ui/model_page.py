@@ -20,6 +20,9 @@ _ORDER = (
     "metrics",
     "results",
     "performance",
+    "calibration",
+    "thresholds",
+    "refusals",
     "stress",
     "stress_tests",
     "look_split",
@@ -36,8 +39,16 @@ _HEADINGS = {
     "data": "What it learned from",
     "splits": "How the films were divided",
     "training": "How it was trained",
+    "calibration": "How far its probabilities are from what happens",
+    "thresholds": "Thresholds, and what each is for",
+    "refusals": "Whom it would not judge",
+    "partition": "How the films were divided",
+    "novelty": "What tells strangers apart",
 }
 _LEADS = {
+    "refusals": "Pictures shown to the network that are no upright chest films, and its own test films, and how "
+    "many of "
+    "them it would not judge by its features alone.",
     "look_split": "The films were sorted by how they look, and one whole look was kept away from another network, "
     "which was trained by the command below. What it loses there is what a network like this one owes to looks.",
 }

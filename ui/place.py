@@ -11,7 +11,23 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-KEYS = ("layer", "channel", "cell", "order", "page", "beside", "method", "side", "colors", "scale")
+KEYS = (
+    "layer",
+    "channel",
+    "cell",
+    "order",
+    "page",
+    "beside",
+    "method",
+    "side",
+    "colors",
+    "scale",
+    "threshold",
+    "films",
+    "prevalence",
+    "group",
+    "measure",
+)
 _LONGEST = 120
 _SHOWN = 40
 

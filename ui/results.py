@@ -7,11 +7,15 @@ import io
 from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from ui.state import Refusal, Row, Session, session
+
+if TYPE_CHECKING:
+    from model.predictor import Prediction
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _ROW_PIXELS = 36
@@ -65,22 +69,23 @@ def as_csv(rows: Sequence[Row], refusals: Sequence[Refusal]) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "sha256", "probability", "threshold", "verdict", "network_ms", "error"])
+    writer.writerow(["file", "sha256", "probability", "threshold", "verdict", "doubt", "network_ms", "error"])
     for row in rows:
         prediction = row.prediction
         writer.writerow(
             [
-                _safe(row.film.name),
+                safe_cell(row.film.name),
                 row.film.key,
                 f"{prediction.probability:.6f}",
                 f"{prediction.threshold:.6f}",
                 prediction.verdict,
+                prediction.doubt.because if prediction.doubt is not None else "",
                 f"{1000 * prediction.seconds:.0f}",
                 "",
             ]
         )
     for refusal in refusals:
-        writer.writerow([_safe(refusal.name), "", "", "", "", "", _safe(refusal.sentence)])
+        writer.writerow([safe_cell(refusal.name), "", "", "", "", "", "", safe_cell(refusal.sentence)])
     return buffer.getvalue()
 
 
@@ -123,7 +128,7 @@ def _frame(rows: Sequence[Row]) -> pd.DataFrame:
         {
             "Film": [row.film.name for row in rows],
             "Probability": [100.0 * row.prediction.probability for row in rows],
-            "Verdict": [row.prediction.verdict for row in rows],
+            "Verdict": [_verdict(row.prediction) for row in rows],
             "Pixels": [f"{row.size[1]} × {row.size[0]}" for row in rows],
             "File": [row.format for row in rows],
             "Network": [round(1000 * row.prediction.seconds) for row in rows],
@@ -131,5 +136,10 @@ def _frame(rows: Sequence[Row]) -> pd.DataFrame:
     )
 
 
-def _safe(text: str) -> str:
+def _verdict(prediction: Prediction) -> str:
+    return prediction.verdict if prediction.doubt is None else f"not to be trusted: {prediction.doubt.kind}"
+
+
+def safe_cell(text: str) -> str:
+    """Return a text for a CSV that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

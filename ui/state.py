@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,6 +18,7 @@ from ui.place import Place
 if TYPE_CHECKING:
     from model.datasets.base import Box
     from model.predictor import Prediction
+    from model.scores import ScoreTable
 
 MAX_FILMS = 100
 MAX_BYTES = 256 * 1024 * 1024
@@ -95,6 +96,10 @@ class Session:
     boxes: dict[str, tuple[Box, ...]] = field(default_factory=dict)
     boxes_file: str = ""
     boxes_problem: str = ""
+    scores: tuple[str, ScoreTable] | None = None
+    scores_file: str = ""
+    scores_problem: str = ""
+    about_scores: dict[str, Any] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
 
@@ -133,6 +138,11 @@ class Session:
     def forget_boxes(self) -> None:
         """Forget the boxes of a CSV, and what was wrong with it."""
         self.boxes, self.boxes_file, self.boxes_problem = {}, "", ""
+
+    def forget_scores(self) -> None:
+        """Forget the table of scores that was uploaded, and what was wrong with it."""
+        self.scores, self.scores_problem = None, ""
+        self.about_scores.clear()
 
     def choose(self, film: Film | None) -> None:
         """Put a film on the light box for this page and every later one; the address follows."""

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from model.novelty import Doubt
     from model.predictor import Prediction
 
 CLOSE_CALL = 0.5
@@ -90,6 +91,8 @@ def verdict_html(prediction: Prediction, *, name: str, doctors: str | None) -> s
     doctors : str or None
         ``"NORMAL"`` or ``"PNEUMONIA"`` where the people who made the data set labeled this film.
     """
+    if prediction.doubt is not None:
+        return _doubt_html(prediction, prediction.doubt, name=name)
     words = in_words(prediction)
     close = '<p class="pn-close">A close call: a slightly different film could tip it.</p>' if words.close else ""
     return (
@@ -100,6 +103,26 @@ def verdict_html(prediction: Prediction, *, name: str, doctors: str | None) -> s
         f'<p class="pn-because">{escape(words.because)}</p>{close}{_doctors_html(prediction, doctors)}'
         f'<p class="pn-fine">The percentage says how much this film resembles the {escape(prediction.sides[1])} films '
         "the network learned from. It is not the chance that a person is ill.</p>"
+        f'<p class="pn-disclaimer">{escape(NOT_CLINICAL)}</p>'
+        "</section>"
+    )
+
+
+def doubt_sentence(doubt: Doubt) -> str:
+    """Return why nothing should be trusted here, as the verdict says it."""
+    return f"I would not trust a prediction here, because {doubt.because}."
+
+
+def _doubt_html(prediction: Prediction, doubt: Doubt, *, name: str) -> str:
+    words = in_words(prediction)
+    return (
+        '<section class="pn-verdict pn-doubt" data-verdict="doubt">'
+        f'<p class="pn-film-name">{escape(name)}</p>'
+        f'<h1 class="pn-headline pn-long">{escape(doubt_sentence(doubt))}</h1>'
+        '<p class="pn-because">The network answers for anything, a cat included. Here is what it says all the same; '
+        "you can still look at how it came to it.</p>"
+        f"{gauge_html(prediction)}"
+        f'<p class="pn-fine">{escape(words.because)}</p>'
         f'<p class="pn-disclaimer">{escape(NOT_CLINICAL)}</p>'
         "</section>"
     )

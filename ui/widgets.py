@@ -84,6 +84,33 @@ def choose_number(label: str, *, value: int, most: int, key: str, on_choice: Cal
     )
 
 
+def slide(
+    label: str,
+    *,
+    value: float,
+    low: float,
+    high: float,
+    step: float,
+    key: str,
+    on_choice: Callable[[float], None],
+    format: str | None = None,
+    help: str | None = None,
+) -> None:
+    """Draw a slider over numbers; see `choose`."""
+    widget = f"choose-{key}"
+    _prepare(widget, value)
+    st.slider(
+        label,
+        min_value=low,
+        max_value=high,
+        step=step,
+        key=widget,
+        format=format,
+        help=help,
+        on_change=lambda: on_choice(float(st.session_state[widget])),
+    )
+
+
 def switch(label: str, *, value: bool, key: str, on_choice: Callable[[bool], None], help: str | None = None) -> bool:
     """Draw a switch and return its value; see `choose`."""
     widget = f"choose-{key}"
@@ -91,6 +118,6 @@ def switch(label: str, *, value: bool, key: str, on_choice: Callable[[bool], Non
     return st.toggle(label, key=widget, on_change=lambda: on_choice(bool(st.session_state[widget])), help=help)
 
 
-def _prepare(widget: str, value: str | int | bool) -> None:
+def _prepare(widget: str, value: str | int | float | bool) -> None:
     if st.session_state.get(widget) != value:
         st.session_state[widget] = value

@@ -13,6 +13,7 @@ from ui import network
 from ui.frame import HOME, problem
 from ui.gallery import show_gallery
 from ui.state import address_parameters, chosen_film, session
+from ui.verdict import doubt_sentence
 
 if TYPE_CHECKING:
     from model.predictor import Predictor
@@ -47,6 +48,8 @@ def show_with_film(words: str, draw: Callable[[Predictor, Sight, OpenFilm], None
             show_no_film(words)
             return
         sight = network.explain(opened.radiograph, place=st.empty())
+        if sight.prediction.doubt is not None:
+            st.html(f'<p class="pn-notice" role="status">{escape(doubt_sentence(sight.prediction.doubt))}</p>')
         draw(network.predictor(), sight, opened)
     except PneumoscopeError as error:
         problem(str(error))

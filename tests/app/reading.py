@@ -13,7 +13,7 @@ from ui.packing import unpack
 HOME = str(ROOT / "app.py")
 MAPS = "pages/1_Activation_maps.py"
 HEATMAPS = "pages/2_Heatmaps.py"
-THE_MODEL = "pages/3_The_model.py"
+THE_MODEL = "pages/4_The_model.py"
 
 
 def open_home(**query: str) -> AppTest:

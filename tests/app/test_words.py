@@ -98,6 +98,7 @@ def test_csv_holds_every_film_and_defuses_formulas() -> None:
     assert [line["file"] for line in lines] == ["'=cmd()", 'a,"b']
     assert float(lines[0]["probability"]) == 0.75
     assert (lines[0]["verdict"], lines[0]["network_ms"], lines[0]["error"]) == ("pneumonia", "250", "")
+    assert lines[0]["doubt"] == "" and lines[1]["doubt"] == ""
     assert (lines[1]["probability"], lines[1]["error"]) == ("", "It is empty.")
 
 

@@ -1,0 +1,143 @@
+"""The films in one cell of the confusion matrix, the most wrong first, each a click away from its heatmaps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+import streamlit as st
+
+from model.errors import ImageError
+from model.evaluation import most_wrong_first
+from model.images import read_radiograph
+from ui.frame import HEATMAPS
+from ui.lightbox import thumbnail
+from ui.scores import Source
+from ui.state import Film, sample_library, session
+
+_DATA = "PNEUMOSCOPE_DATA"
+_PICTURES = 6
+_LINES = 200
+_FOLDERS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell.
+
+    Attributes
+    ----------
+    label, called : int
+        What its films are, and what they are called.
+    words : str
+        What that is, for a button.
+    """
+
+    label: int
+    called: int
+    words: str
+
+
+CELLS: Mapping[str, Cell] = MappingProxyType(
+    {
+        "tn": Cell(label=0, called=0, words="normal, and called so"),
+        "fp": Cell(label=0, called=1, words="false alarms"),
+        "fn": Cell(label=1, called=0, words="missed"),
+        "tp": Cell(label=1, called=1, words="found"),
+    }
+)
+
+
+def show_films(source: Source, threshold: float) -> None:
+    """Draw the films of the chosen cell: pictures of those at hand, and the scores of all."""
+    place = session().place
+    name, wrong = place.one_of("films", tuple(CELLS))
+    if wrong:
+        st.html(f'<p class="pn-notice">{escape(wrong)}</p>')
+    if name is None:
+        st.html('<p class="pn-fine">Choose a cell of the matrix to see its films, the most wrong ones first.</p>')
+        return
+    cell, table = CELLS[name], source.table
+    places = most_wrong_first(table, threshold=threshold, label=cell.label, called=cell.called)
+    st.html(
+        f'<div class="pn-section"><h3>{len(places):,} films: {escape(cell.words)}</h3><p>'
+        f"{'The most wrong first.' if cell.label != cell.called else 'The least sure first.'}</p></div>"
+    )
+    if not len(places):
+        return
+    ids = [str(table.ids[k]) for k in places[:_LINES]]
+    scores = [float(table.scores[k]) for k in places[:_LINES]]
+    at_hand = _at_hand(ids, source)
+    _show_pictures([(film, score) for film, score in zip(at_hand, scores, strict=True) if film is not None])
+    if not any(at_hand):
+        st.html(f'<p class="pn-fine">{escape(_how_to_have_them(source))}</p>')
+    frame = pd.DataFrame({"Film": ids, "Score": scores, "Patient": [str(table.patients[k]) for k in places[:_LINES]]})
+    for attribute, values in table.attributes.items():
+        frame[attribute.capitalize()] = [str(values[k]) for k in places[:_LINES]]
+    st.dataframe(
+        frame,
+        key="films-in-cell",
+        hide_index=True,
+        height=min(len(frame) + 1, 7) * 36 + 2,
+        row_height=36,
+        column_config={"Score": st.column_config.NumberColumn(format="%.3f")},
+    )
+    if len(places) > _LINES:
+        st.html(f'<p class="pn-fine">The first {_LINES} of {len(places):,}.</p>')
+
+
+def _show_pictures(films: Sequence[tuple[Film, float]]) -> None:
+    shown = []
+    for film, score in films:
+        try:
+            shown.append((film, score, read_radiograph(film.source)))
+        except ImageError:
+            continue
+        if len(shown) == _PICTURES:
+            break
+    if not shown:
+        return
+    with st.container(key="cell-films", gap="small"):
+        for film, score, radiograph in shown:
+            with st.container(key=f"cell-film-{film.key}", gap=None):
+                st.image(thumbnail(radiograph.sha256, radiograph.pixels), width="stretch", alt=film.name)
+                if st.button(
+                    f"{score:.3f} · heatmaps", key=f"look-{film.key}", type="tertiary", help=film.name, width="stretch"
+                ):
+                    session().choose(film)
+                    st.switch_page(HEATMAPS.path)
+
+
+def _at_hand(ids: Sequence[str], source: Source) -> list[Film | None]:
+    """Return the films that can be opened: samples, films on the shelf, and for our own scores those on disk."""
+    known = {film.source.name: film for film in sample_library().values() if isinstance(film.source, Path)}
+    known |= {row.film.name: row.film for row in session().rows.values()}
+    folder = os.environ.get(_DATA, "")
+    found: list[Film | None] = []
+    for number, name in enumerate(ids):
+        film = known.get(name.rsplit("/", 1)[-1])
+        # Only names that came with the checkpoint are looked for on the server's disk, never those of an upload.
+        if film is None and folder and source.shipped and number < 4 * _PICTURES:
+            film = _on_disk(Path(folder) / "chest_xray", name)
+        found.append(film)
+    return found
+
+
+def _on_disk(folder: Path, name: str) -> Film | None:
+    path = next((place for part in _FOLDERS if (place := folder / part / name).is_file()), None)
+    return None if path is None else Film(name=path.name, key=f"film-{path.stem}", source=path)
+
+
+def _how_to_have_them(source: Source) -> str:
+    if source.shipped:
+        return (
+            "The films themselves are not in this project. Where Kermany's data set lies in a folder chest_xray, "
+            "start "
+            f"the app with {_DATA} naming the folder above it, and they are shown here."
+        )
+    return "Films that you drop on the light box under the names in your table are shown here."

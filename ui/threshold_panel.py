@@ -1,0 +1,217 @@
+"""Everything that moves with the threshold: the confusion matrix, its numbers, the dots on the curves, a town."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from model.bootstrap import Bootstrap, Interval
+from model.evaluation import Curve, precision_recall, roc
+from model.evaluation_words import MEANINGS, NAMES
+from model.metrics import CALLED, Counts, all_numbers
+from model.plots import precision_recall_plot, roc_plot
+from model.thresholds import AIMS
+from ui.card import Estimate, estimates_html
+from ui.evaluation_charts import precision_recall_figure, roc_figure
+from ui.films_in_cell import CELLS, show_films
+from ui.plot_frame import Table, show_downloads, show_plot, show_words
+from ui.scores import Source
+from ui.state import session
+from ui.town import show_town
+from ui.widgets import choose, slide
+
+_LEADING = ("sensitivity", "specificity", "precision", "accuracy", "balanced_accuracy", "f1", "mcc")
+_OWN = "set by hand"
+_AIM_NAMES = {"looks": "The app's", "youden": "Youden", "sensitivity 95 %": "Find 95 %"}
+
+
+@st.fragment
+def show_threshold(source: Source, drawn: Bootstrap | None, curves: tuple[Curve, Curve]) -> None:
+    """Draw the part of the page that a threshold changes; only this part is drawn anew when it does.
+
+    Parameters
+    ----------
+    source : Source
+        Whose scores.
+    drawn : Bootstrap or None
+        Their resamples, where they have been worked out.
+    curves : tuple of Curve
+        `model.evaluation.roc` and `precision_recall` of them.
+    """
+    threshold = _threshold(source)
+    table = source.table
+    cells = Counts.at(table.labels, table.scores, threshold=threshold)
+    numbers = _numbers(source, drawn, threshold)
+    st.html('<div class="pn-section"><h3>At one threshold</h3></div>')
+    left, right = st.columns([1, 1.1], gap="large")
+    with left:
+        _show_choice(source, threshold)
+        _show_matrix(cells)
+        show_words("confusion")
+    with right:
+        _show_numbers(source, numbers, has_intervals=drawn is not None)
+    show_films(source, threshold)
+    if table.classes == 2:
+        _show_curves(source, drawn, curves, numbers)
+        show_town(numbers["sensitivity"], numbers["specificity"], own=float(table.labels.mean()))
+    session().place.write()
+
+
+def curves_of(source: Source) -> tuple[Curve, Curve]:
+    """Return both curves of a table."""
+    return roc(source.table), precision_recall(source.table)
+
+
+def _threshold(source: Source) -> float:
+    place = session().place
+    said = place.get("threshold")
+    try:
+        value = round(float(said), 2) if said is not None else source.threshold
+    except ValueError:
+        value = source.threshold
+        place.set("threshold", None)
+    return float(np.clip(value, 0.01, 0.99))
+
+
+def _show_choice(source: Source, threshold: float) -> None:
+    place = session().place
+
+    def move(value: float) -> None:
+        place.set("threshold", f"{value:.2f}")
+
+    slide(
+        "Called pneumonia from this score on",
+        value=threshold,
+        low=0.01,
+        high=0.99,
+        step=0.01,
+        key="threshold",
+        on_choice=move,
+    )
+    if not source.aims:
+        return
+    here = next((aim for aim, at in source.aims.items() if abs(at - threshold) < 1e-9), _OWN)
+    options = [*source.aims, *([_OWN] if here == _OWN else [])]
+    choose(
+        "Chosen on validation films, for an aim",
+        options,
+        value=here,
+        key="aim",
+        on_choice=lambda aim: move(source.aims[aim]) if aim in source.aims else None,
+        names={aim: f"{_AIM_NAMES[aim]} · {at:.2f}" for aim, at in source.aims.items()},
+        pills=True,
+    )
+    if here in AIMS:
+        st.html(f'<p class="pn-fine">{escape(AIMS[here][:1].upper() + AIMS[here][1:])}.</p>')
+
+
+def _show_matrix(cells: Counts) -> None:
+    place = session().place
+    chosen = place.get("films")
+
+    def choose_cell(name: str) -> Callable[[], None]:
+        return lambda: place.set("films", None if place.get("films") == name else name)
+
+    with st.container(key="matrix", gap=None):
+        st.html('<p class="pn-corner"></p>')
+        st.html('<p class="pn-column">called normal</p>')
+        st.html('<p class="pn-column">called pneumonia</p>')
+        for row, names in (("truly normal", ("tn", "fp")), ("truly pneumonia", ("fn", "tp"))):
+            st.html(f'<p class="pn-row">{row}</p>')
+            for name in names:
+                st.button(
+                    f"**{int(getattr(cells, name)):,}** {CELLS[name].words}",
+                    key=f"matrix-{name}",
+                    on_click=choose_cell(name),
+                    type="primary" if chosen == name else "secondary",
+                    width="stretch",
+                )
+    show_downloads(
+        "confusion",
+        picture=None,
+        numbers=lambda: (
+            ("truth", "called normal", "called pneumonia"),
+            (
+                ("normal", int(cells.tn), int(cells.fp)),
+                ("pneumonia", int(cells.fn), int(cells.tp)),
+            ),
+        ),
+    )
+
+
+def _numbers(source: Source, drawn: Bootstrap | None, threshold: float) -> dict[str, Interval]:
+    if drawn is not None:
+        return drawn.intervals(threshold)
+    found = all_numbers(source.table.labels, source.table.scores, threshold=threshold)
+    return {name: Interval(value=value, low=float("nan"), high=float("nan")) for name, value in found.items()}
+
+
+def _show_numbers(source: Source, numbers: dict[str, Interval], *, has_intervals: bool) -> None:
+    known = {name: numbers[name] for name in _LEADING if not np.isnan(numbers[name].value)}
+    if has_intervals:
+        shown = {
+            f"{NAMES[name]}": Estimate(value=number.value, low=number.low, high=number.high)
+            for name, number in known.items()
+            if not np.isnan(number.low)
+        }
+        st.html(estimates_html(shown))
+    else:
+        rows = "".join(
+            f"<div><dt>{escape(NAMES[name])}</dt><dd>{number.value:.3f}</dd></div>" for name, number in known.items()
+        )
+        st.html(f'<dl class="pn-facts">{rows}</dl>')
+    undefined = [NAMES[name] for name in (*CALLED, "auroc") if np.isnan(numbers[name].value)]
+    if undefined:
+        st.html(f'<p class="pn-fine">Undefined for these films at this threshold: {escape(", ".join(undefined))}.</p>')
+    show_words("numbers")
+    with st.expander("What each number means"):
+        lines = "".join(f"<li><b>{escape(NAMES[name])}</b>: {escape(MEANINGS[name])}</li>" for name in NAMES)
+        st.html(f'<ul class="pn-list">{lines}</ul>')
+    show_downloads("numbers", picture=None, numbers=lambda: _numbers_table(numbers))
+
+
+def _numbers_table(numbers: dict[str, Interval]) -> Table:
+    return ("number", "value", "low", "high"), [(n, i.value, i.low, i.high) for n, i in numbers.items()]
+
+
+def _show_curves(
+    source: Source, drawn: Bootstrap | None, curves: tuple[Curve, Curve], numbers: dict[str, Interval]
+) -> None:
+    st.html('<div class="pn-section"><h3>At every threshold</h3></div>')
+    left, right = st.columns(2, gap="large")
+    prevalence = float(source.table.labels.mean())
+    at = {name: numbers[name].value for name in ("sensitivity", "specificity", "precision")}
+    with left:
+        band = drawn.roc_band() if drawn is not None else None
+        dot = (1 - at["specificity"], at["sensitivity"])
+        st.html(_title("AUROC", numbers["auroc"]))
+        show_plot(
+            "roc",
+            roc_figure(curves[0], band, dot=dot),
+            picture=lambda: roc_plot(curves[0], band, dot=dot, area=numbers["auroc"]),
+            numbers=lambda: _curve_table(curves[0], "false positive rate", "sensitivity"),
+        )
+    with right:
+        pr_band = drawn.pr_band() if drawn is not None else None
+        pr_dot = None if np.isnan(at["precision"]) else (at["sensitivity"], at["precision"])
+        st.html(_title("Average precision", numbers["average_precision"]))
+        show_plot(
+            "precision_recall",
+            precision_recall_figure(curves[1], pr_band, dot=pr_dot, prevalence=prevalence),
+            picture=lambda: precision_recall_plot(
+                curves[1], pr_band, dot=pr_dot, area=numbers["average_precision"], prevalence=prevalence
+            ),
+            numbers=lambda: _curve_table(curves[1], "recall", "precision"),
+        )
+
+
+def _curve_table(curve: Curve, x: str, y: str) -> Table:
+    return ("threshold", x, y), zip(curve.thresholds.tolist(), curve.x.tolist(), curve.y.tolist(), strict=True)
+
+
+def _title(name: str, number: Interval) -> str:
+    span = "" if np.isnan(number.low) else f" <small>95 % interval {number.low:.4f} to {number.high:.4f}</small>"
+    return f'<p class="pn-plot-title">{escape(name)} <b>{number.value:.4f}</b>{span}</p>'
