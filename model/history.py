@@ -59,9 +59,9 @@ class History:
     def values(self, measure: str) -> tuple[list[int], list[float]]:
         """Return the numbers of the epochs (from 1) that have a measure, and the measure."""
         found = [
-            (place, float(epoch[measure]))
+            (place, value)
             for place, epoch in enumerate(self.epochs, start=1)
-            if isinstance(epoch.get(measure), int | float)
+            if (value := _number(epoch, measure)) is not None
         ]
         return [place for place, _ in found], [value for _, value in found]
 
@@ -145,16 +145,21 @@ def _best(epochs: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def _first_fine_tuned(epochs: Sequence[Mapping[str, Any]]) -> int | None:
-    return next((place for place, epoch in enumerate(epochs) if int(epoch.get("phase", 1)) > 1), None)
+    return next((place for place, epoch in enumerate(epochs) if (_number(epoch, "phase") or 1) > 1), None)
 
 
 def _doing(events: Sequence[Mapping[str, Any]]) -> str:
-    steps = [e for e in events[-_STEPS_SHOWN:] if e.get("event") == "step"]
+    steps = [e for e in events[-_STEPS_SHOWN:] if e.get("event") == "step" and _number(e, "loss") is not None]
     if not steps:
         return "reading films" if events else "starting"
     last = steps[-1]
-    mean = sum(float(e["loss"]) for e in steps) / len(steps)
-    return f"phase {last['phase']}, epoch {last['epoch']}, step {last['step']:,}, loss {mean:.3f}"
+    mean = sum(_number(e, "loss") or 0.0 for e in steps) / len(steps)
+    return f"phase {last.get('phase')}, epoch {last.get('epoch')}, step {last.get('step')}, loss {mean:.3f}"
+
+
+def _number(event: Mapping[str, Any], key: str) -> float | None:
+    value = event.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _changed(folder: Path) -> float:

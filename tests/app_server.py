@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -32,13 +33,15 @@ class AppServer:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[AppServer]:
+def running_app(folder: Path, **environment: str) -> Iterator[AppServer]:
     """Start the app, wait until it answers, and stop it at the end.
 
     Parameters
     ----------
     folder : Path
         Where its output is written.
+    environment : str
+        Variables besides the usual ones.
 
     Raises
     ------
@@ -50,7 +53,9 @@ def running_app(folder: Path) -> Iterator[AppServer]:
     options = {"server.port": str(port), "server.address": "127.0.0.1", "server.headless": "true"}
     command = [*LAUNCH, "run", "app.py", *(f"--{key}={value}" for key, value in options.items())]
     with server.log.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **environment}
+        )
     try:
         _wait_until_healthy(server, process)
         yield server

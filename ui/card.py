@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,11 +15,15 @@ CARD = Path(__file__).parent.parent / "model" / "pretrained" / "card.json"
 _ACRONYMS = {
     "auroc": "AUROC",
     "auc": "AUROC",
+    "mcc": "Matthews correlation",
+    "ece": "Calibration error (ECE)",
+    "brier": "Brier score",
     "ci": "CI",
     "sha256": "SHA-256",
     "vgg16": "VGG16",
     "url": "URL",
 }
+_ERRORS = ("brier", "ece")
 _RANGES = (("low", "high"), ("lower", "upper"), ("lo", "hi"))
 _PAIRS = ("interval", "ci", "ci95", "ci_95", "interval_95", "confidence_interval")
 _VALUES = ("value", "estimate", "mean", "point")
@@ -125,19 +130,35 @@ def _value_html(key: str, value: Any) -> str:
 
 
 def estimates_html(estimates: Mapping[str, Estimate]) -> str:
-    """Return numbers with their intervals as dots with bars."""
+    """Return numbers with their intervals as dots with bars.
+
+    Errors, of which less is better, come last and have a scale of their own.
+    """
+    errors = {key: found for key, found in estimates.items() if key in _ERRORS}
+    rest = {key: found for key, found in estimates.items() if key not in _ERRORS}
+    if errors and rest:
+        highest = max(found.high for found in errors.values())
+        return _estimates_on_one_scale(rest) + _estimates_on_one_scale(
+            errors, stop=min(1.0, math.ceil(10 * highest) / 10), remark="; less is better"
+        )
+    return _estimates_on_one_scale(estimates)
+
+
+def _estimates_on_one_scale(estimates: Mapping[str, Estimate], *, stop: float = 1.0, remark: str = "") -> str:
     low = min(found.low for found in estimates.values())
     start = max(0.0, min(0.9, int(10 * low) / 10)) if low >= 0 else low
-    lines = "".join(_estimate_html(label(key), found, start) for key, found in estimates.items())
+    if stop < 1.0:
+        start = 0.0
+    lines = "".join(_estimate_html(label(key), found, start, stop) for key, found in estimates.items())
     return (
         f'<div class="pn-estimates">{lines}<p class="pn-fine">Dots are the measured values, bars their 95 % '
-        f"confidence intervals, on a scale from {start:g} to 1.</p></div>"
+        f"confidence intervals, on a scale from {start:g} to {stop:g}{remark}.</p></div>"
     )
 
 
-def _estimate_html(name: str, found: Estimate, start: float) -> str:
+def _estimate_html(name: str, found: Estimate, start: float, stop: float) -> str:
     def place(value: float) -> float:
-        return 100 * min(max((value - start) / max(1.0 - start, 1e-9), 0.0), 1.0)
+        return 100 * min(max((value - start) / max(stop - start, 1e-9), 0.0), 1.0)
 
     return (
         f'<div class="pn-estimate"><span class="pn-estimate-name">{escape(name)}</span>'

@@ -62,7 +62,7 @@ def show_model() -> None:
     """Draw the model card, section by section."""
     st.html(
         '<header class="pn-hero pn-page"><p class="pn-eyebrow">Report card</p>'
-        "<h1>How good is this network?</h1>"
+        "<h1>What kind of network is this?</h1>"
         "<p>What it learned from, how often it is right on children it never saw, what throws it off, and "
         "whom it is not for. Every number here was written by the program that measured it.</p></header>"
     )

@@ -6,6 +6,7 @@ browser's way back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -100,6 +101,19 @@ class Place:
         if value is None or not value.isascii() or not value.isdigit() or int(value) >= below:
             return None
         return int(value)
+
+    def decimal(self, key: str) -> float | None:
+        """Return a value as a finite number, or None if it is not one; a wrong one is removed."""
+        value = self.values.get(key)
+        try:
+            found = float(value) if value is not None else math.nan
+        except ValueError:
+            found = math.nan
+        if math.isfinite(found):
+            return found
+        if value is not None:
+            self.set(key, None)
+        return None
 
     def cell(self, size: tuple[int, int]) -> tuple[int, int] | None:
         """Return the pinned cell, written ``row.column``, or None if there is none or it lies outside."""

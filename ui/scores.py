@@ -22,6 +22,7 @@ from model.thresholds import AIMS
 from ui.frame import problem
 from ui.jobs import result_of, show_job
 from ui.state import session
+from ui.uploads import release
 
 Found = TypeVar("Found")
 
@@ -124,10 +125,15 @@ def _show_upload() -> None:
             "subgroup. It stays in memory and is gone when you leave.</p>"
         )
         st.code(_EXAMPLE, language=None)
-        file = st.file_uploader("Scores and labels", type=["csv", "tsv", "txt", "jsonl"], key=_UPLOAD)
-    if file is not None and file.file_id != held.scores_file:
-        held.scores_file = file.file_id
+        # Under a new name after each upload, so that the next one is told from the last.
+        file = st.file_uploader(
+            "Scores and labels", type=["csv", "tsv", "txt", "jsonl"], key=f"{_UPLOAD}-{held.scores_drop}"
+        )
+    if file is not None:
+        held.scores_drop += 1
         _take(file.name, file.getvalue())
+        release(file)
+        st.rerun()
     if held.scores is not None:
         st.button("Back to the network's own films", icon=":material/undo:", on_click=_forget, type="tertiary")
 

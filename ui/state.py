@@ -97,7 +97,7 @@ class Session:
     boxes_file: str = ""
     boxes_problem: str = ""
     scores: tuple[str, ScoreTable] | None = None
-    scores_file: str = ""
+    scores_drop: int = 0
     scores_problem: str = ""
     about_scores: dict[str, Any] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)

@@ -66,14 +66,8 @@ def curves_of(source: Source) -> tuple[Curve, Curve]:
 
 
 def _threshold(source: Source) -> float:
-    place = session().place
-    said = place.get("threshold")
-    try:
-        value = round(float(said), 2) if said is not None else source.threshold
-    except ValueError:
-        value = source.threshold
-        place.set("threshold", None)
-    return float(np.clip(value, 0.01, 0.99))
+    said = session().place.decimal("threshold")
+    return source.threshold if said is None else float(np.clip(round(said, 2), 0.01, 0.99))
 
 
 def _show_choice(source: Source, threshold: float) -> None:

@@ -120,12 +120,8 @@ def town_html(counts: tuple[int, int, int, int]) -> str:
 
 
 def _prevalence() -> float:
-    said = session().place.get("prevalence")
-    try:
-        value = float(said) if said is not None else _USUAL
-    except ValueError:
-        value = _USUAL
-    return float(np.clip(round(value), 1, 99)) if math.isfinite(value) else _USUAL
+    said = session().place.decimal("prevalence")
+    return _USUAL if said is None else float(np.clip(round(said), 1, 99))
 
 
 def _words(sensitivity: Interval, specificity: Interval, prevalence: float, counts: tuple[int, int, int, int]) -> str:

@@ -68,7 +68,8 @@ def take(files: Sequence[UploadedFile], *, place: DeltaGenerator) -> None:
             taken += [row] if row is not None else []
         else:
             left_out += 1
-        _release(held, file)
+        held.seen_uploads.add(file.file_id)
+        release(file)
     progress.empty()
     if left_out:
         held.notices.append(_too_many(left_out))
@@ -107,9 +108,8 @@ def _prediction_of_explanation(radiograph: Radiograph, *, place: DeltaGenerator)
     return explain(radiograph, place=place).prediction
 
 
-def _release(held: Session, file: UploadedFile) -> None:
-    """Drop Streamlit's own reference to the bytes, so that only the shelf, which is bounded, holds them."""
-    held.seen_uploads.add(file.file_id)
+def release(file: UploadedFile) -> None:
+    """Drop Streamlit's own reference to the bytes, so that only what was made of them is held."""
     context = get_script_run_ctx()
     if context is not None:
         forget = getattr(context.uploaded_file_mgr, "remove_file", None)

@@ -13,6 +13,7 @@ from ui.packing import unpack
 HOME = str(ROOT / "app.py")
 MAPS = "pages/1_Activation_maps.py"
 HEATMAPS = "pages/2_Heatmaps.py"
+EVALUATION = "pages/3_Evaluation.py"
 THE_MODEL = "pages/4_The_model.py"
 
 

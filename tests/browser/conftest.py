@@ -47,8 +47,14 @@ def browser_context_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with running_app(tmp_path_factory.mktemp("app")) as server:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which the app looks for training runs."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory, runs: Path) -> Iterator[AppServer]:
+    with running_app(tmp_path_factory.mktemp("app"), PNEUMOSCOPE_RUNS=str(runs)) as server:
         yield server
 
 

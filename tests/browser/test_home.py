@@ -129,7 +129,7 @@ def test_several_films_make_a_table_whose_rows_open(
 def test_chosen_film_survives_page_changes(home: Page, sick_film: SampleFilm, drop: Drop) -> None:
     drop(home, {"mine.jpeg": Path(sick_film.path).read_bytes()})
     home.get_by_role("link", name="The model").first.click()
-    expect(home.get_by_role("heading", name="How good is this network?")).to_be_visible()
+    expect(home.get_by_role("heading", name="What kind of network is this?")).to_be_visible()
     expect(home.locator(".st-key-now-showing")).to_contain_text("mine.jpeg")
     home.get_by_role("link", name="Light box").first.click()
     expect(home.locator(".pn-film-name")).to_have_text("mine.jpeg")
