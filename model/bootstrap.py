@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics import ECE_BINS, NAMES, PROBABLE, RANKED, Counts, Labels, Scores, all_numbers, bin_of
+from model.metrics import ECE_BINS, NAMES, PROBABLE, RANKED, Counts, Labels, Scores, all_numbers, at_threshold, bin_of
 
 RESAMPLES = 2000
 GRID = np.arange(1, 100) / 100
@@ -115,9 +116,14 @@ class Bootstrap:
 
         Resamples in which a number is undefined are left out of its interval.
         """
-        observed = all_numbers(self.labels, self.scores, threshold=threshold)
+        observed = {**self._observed, **at_threshold(self.labels, self.scores, threshold=threshold)}
         drawn = {**self.whole, **self.counts(threshold).numbers()}
         return {name: interval(observed[name], drawn[name]) for name in NAMES}
+
+    @cached_property
+    def _observed(self) -> dict[str, float]:
+        """The films' own numbers; those that need a threshold are for another one."""
+        return all_numbers(self.labels, self.scores, threshold=0.5)
 
     def roc_band(self) -> Band:
         """Return the interval of the sensitivity along the false positive rate."""

@@ -32,6 +32,10 @@ Bar = Literal[
     "tf-keras-vis",
     "changes",
     "many films",
+    "intervals",
+    "intervals against a loop",
+    "threshold",
+    "long table",
 ]
 BARS: tuple[Bar, ...] = get_args(Bar)
 
