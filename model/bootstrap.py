@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.calibration import wilson
 from model.metrics import ECE_BINS, NAMES, PROBABLE, RANKED, Counts, Labels, Scores, all_numbers, at_threshold, bin_of
 
 RESAMPLES = 2000
@@ -59,8 +60,8 @@ class Bootstrap:
 
     Attributes
     ----------
-    labels, scores : ndarray, shape (n,)
-        The films themselves.
+    labels, scores, patients : ndarray, shape (n,)
+        The films themselves; the patients are numbered.
     thresholds : ndarray of float64, shape (t,)
         `GRID` and whatever else was asked for, rising.
     positives, negatives : ndarray of float64, shape (resamples,)
@@ -75,6 +76,7 @@ class Bootstrap:
 
     labels: Labels
     scores: Scores
+    patients: NDArray[np.intp]
     thresholds: Floats
     positives: Floats
     negatives: Floats
@@ -114,11 +116,27 @@ class Bootstrap:
     def intervals(self, threshold: float) -> dict[str, Interval]:
         """Return every number of `model.metrics.NAMES` with its percentile interval.
 
-        Resamples in which a number is undefined are left out of its interval.
+        Resamples in which a number is undefined are left out of its interval. Where there is no mistake to be drawn,
+        all resamples say 1 (or 0), which would be an interval without width however few the films; such a share gets
+        Wilson's interval for as many cases as it has patients.
         """
         observed = {**self._observed, **at_threshold(self.labels, self.scores, threshold=threshold)}
         drawn = {**self.whole, **self.counts(threshold).numbers()}
-        return {name: interval(observed[name], drawn[name]) for name in NAMES}
+        found = {name: interval(observed[name], drawn[name]) for name in NAMES}
+        for name, films in self._counted(threshold).items():
+            if found[name].low == found[name].high == observed[name] and observed[name] in (0.0, 1.0):
+                low, high = wilson(observed[name], len(np.unique(self.patients[films])))
+                found[name] = Interval(value=observed[name], low=low, high=high)
+        return found
+
+    def _counted(self, threshold: float) -> dict[str, NDArray[np.bool_]]:
+        """Return which films each share is a share of."""
+        return {
+            "accuracy": np.ones(len(self.labels), np.bool_),
+            "sensitivity": self.labels == 1,
+            "specificity": self.labels == 0,
+            "precision": self.scores >= threshold,
+        }
 
     @cached_property
     def _observed(self) -> dict[str, float]:
@@ -197,6 +215,7 @@ def bootstrap(
     return Bootstrap(
         labels=labels,
         scores=scores,
+        patients=patient.ravel(),
         thresholds=sorted_films.thresholds,
         positives=joined["positives"],
         negatives=joined["negatives"],

@@ -235,6 +235,8 @@ def summary(found: Mapping[str, Any]) -> str:
             f"WARNING: {found['data']['trained_on']:,} of these films are of patients the network was trained on; "
             "these numbers say nothing about new ones."
         )
+    if found["few"]:
+        lines.append("WARNING: fewer than 30 films of a class; these numbers say little.")
     for name, number in found["numbers"].items():
         value, low, high = (number[key] for key in ("value", "low", "high"))
         shown = "undefined" if value is None else f"{value:.4f}"

@@ -126,10 +126,16 @@ def subgroups(
                 patients=len(np.unique(part.patients)),
                 positives=int(counts[1]),
                 numbers=drawn.intervals(threshold),
-                few=bool(counts[counts > 0].min() < FEW),
+                few=few(part),
             )
         )
     return tuple(found)
+
+
+def few(table: ScoreTable) -> bool:
+    """Tell whether fewer than 30 films of a class that is there stand behind a table's numbers."""
+    counts = np.bincount(table.labels, minlength=2)
+    return bool(counts[counts > 0].min() < FEW)
 
 
 def most_wrong_first(table: ScoreTable, *, threshold: float, label: int, called: int) -> NDArray[np.intp]:
@@ -215,6 +221,7 @@ def report(
             "patients": len(np.unique(table.patients)),
             "normal": len(table) - positives,
             "pneumonia": positives,
+            "few": few(table),
             "threshold": threshold,
             "interval": f"95 % percentile bootstrap by patient, {resamples:,} resamples",
             "numbers": {name: asdict(value) for name, value in drawn.intervals(threshold).items()},

@@ -120,6 +120,8 @@ def _first_words(report: Mapping[str, Any]) -> str:
         )
     if data["unreadable"]:
         lines.append(f"<p>{data['unreadable']:,} more films could not be read and are not counted.</p>")
+    if report["few"]:
+        lines.append('<p class="notice">Fewer than 30 films of a class: these numbers say little.</p>')
     lines += [f"<p>{escape(note)}</p>" for note in report["notes"]]
     return "".join(lines)
 

@@ -69,13 +69,15 @@ def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
         above.errorbar(said, happened, yerr=spans, color=color, marker="o", markersize=4, capsize=2, label=name)
         width = 0.8 / len(curves) / 10
         places = [one.start + 0.01 + width * k for one in bins]
-        below.bar(places, [one.count for one in bins], width=width, align="edge", color=color)
+        bars = below.bar(places, [one.count for one in bins], width=width, align="edge", color=color)
+        below.bar_label(bars, fontsize=6, padding=1)
     above.set_ylabel("Share that was sick")
     above.set_ylim(-0.03, 1.03)
     above.legend(frameon=False, fontsize=8)
     below.set_xlabel("Probability that was said")
     below.set_ylabel("Films")
     below.set_yscale("log")
+    below.set_ylim(0.5, 3 * max((one.count for bins in curves.values() for one in bins), default=1))
     below.set_xlim(-0.02, 1.02)
     _bare(above)
     _bare(below)

@@ -15,7 +15,7 @@ from model.bootstrap import Bootstrap
 from model.calibration import at_temperature, fit_temperature, log_odds_of
 from model.checkpoint import SCORES, SHIPPED, read_card
 from model.errors import EvaluationError, PneumoscopeError
-from model.evaluation import resampled
+from model.evaluation import few, resampled
 from model.scores import ScoreTable, read_scores
 from model.shipped import shipped_scores, uncalibrated
 from model.thresholds import AIMS
@@ -159,7 +159,8 @@ def _say_what(source: Source) -> None:
     words = f"{len(table):,} films{of}: {len(table) - sick:,} normal, {sick:,} with pneumonia."
     if source.shipped:
         words += " None of them was used for training or for choosing anything."
-    notes = "".join(f"<br>{escape(note)}" for note in table.notes)
+    remarks = [*table.notes, *(["Fewer than 30 films of a class, so its numbers say little."] if few(table) else [])]
+    notes = "".join(f"<br>{escape(note)}" for note in remarks)
     st.html(f'<p class="pn-source"><b>{escape(source.name)}</b><br>{escape(words)}{notes}</p>')
 
 

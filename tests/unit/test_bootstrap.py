@@ -106,6 +106,17 @@ def test_one_class_leaves_areas_undefined_and_the_rest_alone() -> None:
     assert np.isnan(found.roc_band().low).all()
 
 
+def test_no_mistake_is_no_certainty() -> None:
+    labels, scores = np.array([0] * 8 + [1] * 8), np.array([0.1] * 7 + [0.9] + [0.8] * 8)
+    patients = np.array([f"p{k // 2}" for k in range(16)])
+    numbers = with_intervals(labels, scores, patients, threshold=0.5, resamples=200)
+    sensitivity = numbers["sensitivity"]
+    assert (sensitivity.value, sensitivity.high) == (1, 1)
+    # Four patients without a miss: 1 / (1 + z^2 / 4).
+    assert sensitivity.low == pytest.approx(1 / (1 + 1.96**2 / 4), abs=1e-3)
+    assert numbers["specificity"].value == 7 / 8 and numbers["specificity"].low < numbers["specificity"].high
+
+
 def test_a_threshold_off_the_grid_must_have_been_asked_for() -> None:
     labels, scores = films(30)
     found: Bootstrap = bootstrap(labels, scores, np.arange(30).astype(str), resamples=10, thresholds=(0.1234,))
