@@ -1,9 +1,9 @@
-"""Take the README's pictures of the home page and of the activation maps.
+"""Take the README's pictures of the home page, the activation maps and the evaluation.
 
     python -m tests.screenshot [SLUG]
 
-Starts the app, opens a sample film the way a shared address does, and writes ``docs/screenshot.png`` and
-``docs/activation_maps.png``.
+Starts the app, opens a sample film the way a shared address does, and writes ``docs/screenshot.png``,
+``docs/activation_maps.png`` and ``docs/evaluation.png``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def take_screenshots(slug: str, *, folder: Path = FOLDER) -> list[Path]:
     pictures = {
         f"/?sample={slug}": ("screenshot.png", ".stage .film", 0),
         f"/Activation_maps?sample={slug}&layer=block3_conv1&cell=27.19": ("activation_maps.png", ".scope .film", 250),
+        "/Evaluation": ("evaluation.png", ".st-key-matrix", 180),
     }
     with (
         tempfile.TemporaryDirectory() as scratch,
