@@ -16,7 +16,7 @@ from model.errors import ImageError
 from model.evaluation import most_wrong_first
 from model.images import read_radiograph
 from ui.frame import HEATMAPS
-from ui.lightbox import thumbnail
+from ui.pictures import draw_thumbnail
 from ui.scores import Source
 from ui.state import Film, sample_library, session
 
@@ -92,25 +92,32 @@ def show_films(source: Source, threshold: float) -> None:
 
 
 def _show_pictures(films: Sequence[tuple[Film, float]]) -> None:
-    shown = []
+    shown: list[tuple[Film, float, bytes]] = []
     for film, score in films:
-        try:
-            shown.append((film, score, read_radiograph(film.source)))
-        except ImageError:
-            continue
+        picture = _picture(film.key, film.source)
+        shown += [(film, score, picture)] if picture else []
         if len(shown) == _PICTURES:
             break
     if not shown:
         return
     with st.container(key="cell-films", gap="small"):
-        for film, score, radiograph in shown:
+        for film, score, picture in shown:
             with st.container(key=f"cell-film-{film.key}", gap=None):
-                st.image(thumbnail(radiograph.sha256, radiograph.pixels), width="stretch", alt=film.name)
+                st.image(picture, width="stretch", alt=film.name)
                 if st.button(
                     f"{score:.3f} · heatmaps", key=f"look-{film.key}", type="tertiary", help=film.name, width="stretch"
                 ):
                     session().choose(film)
                     st.switch_page(HEATMAPS.path)
+
+
+@st.cache_data(scope="session", show_spinner=False, max_entries=64)
+def _picture(key: str, _source: bytes | Path) -> bytes:
+    """Return a small picture of a film, or nothing where it cannot be read."""
+    try:
+        return draw_thumbnail(read_radiograph(_source).pixels)
+    except ImageError:
+        return b""
 
 
 def _at_hand(ids: Sequence[str], source: Source) -> list[Film | None]:
