@@ -24,6 +24,7 @@ ALONG = np.linspace(0, 1, 101)
 """False positive rates, and recalls, at which the bands of the two curves are known."""
 
 _CELLS = 1_500_000
+_PERFECT_AT_ONE = ("auroc", "average_precision", "balanced_accuracy", "f1", "mcc")
 _LEVELS = (2.5, 97.5)
 
 Floats = NDArray[np.float64]
@@ -118,7 +119,7 @@ class Bootstrap:
 
         Resamples in which a number is undefined are left out of its interval. Where there is no mistake to be drawn,
         all resamples say 1 (or 0), which would be an interval without width however few the films; such a share gets
-        Wilson's interval for as many cases as it has patients.
+        Wilson's interval for as many cases as it has patients, and a number made of several shares none at all.
         """
         observed = {**self._observed, **at_threshold(self.labels, self.scores, threshold=threshold)}
         drawn = {**self.whole, **self.counts(threshold).numbers()}
@@ -127,7 +128,7 @@ class Bootstrap:
             if found[name].low == found[name].high == observed[name] and observed[name] in (0.0, 1.0):
                 low, high = wilson(observed[name], len(np.unique(self.patients[films])))
                 found[name] = Interval(value=observed[name], low=low, high=high)
-        return found
+        return {name: _without_certainty(name, number) for name, number in found.items()}
 
     def _counted(self, threshold: float) -> dict[str, NDArray[np.bool_]]:
         """Return which films each share is a share of."""
@@ -159,6 +160,12 @@ def interval(value: float, drawn: Floats) -> Interval:
         return Interval(value=value, low=float("nan"), high=float("nan"))
     low, high = np.percentile(defined, _LEVELS)
     return Interval(value=value, low=float(low), high=float(high))
+
+
+def _without_certainty(name: str, number: Interval) -> Interval:
+    if name in _PERFECT_AT_ONE and number.low == number.high == number.value == 1:
+        return Interval(value=number.value, low=float("nan"), high=float("nan"))
+    return number
 
 
 def bootstrap(

@@ -62,7 +62,11 @@ def html_page(report: Mapping[str, Any], table: ScoreTable) -> str:
         _figure("calibration", _svg(calibration_plot({"this network": _bins(report["calibration"])}))),
         *_subgroups(report["subgroups"]),
         "<h2>The paper beside it</h2>",
-        paper_table({name: _interval(report["numbers"][name]) for name in ("accuracy", "sensitivity", "precision")}),
+        paper_table(
+            {name: _interval(report["numbers"][name]) for name in ("accuracy", "sensitivity", "precision")},
+            name="This network",
+            by_patient=not data["trained_on"],
+        ),
         _strangers(report["refused"], report["films"]),
         *(_most_wrong(table, threshold, cell) for cell in _CELLS),
     ]
@@ -77,7 +81,7 @@ def html_page(report: Mapping[str, Any], table: ScoreTable) -> str:
     )
 
 
-def paper_table(ours: Mapping[str, Interval]) -> str:
+def paper_table(ours: Mapping[str, Interval], *, name: str, by_patient: bool) -> str:
     """Return the paper's numbers beside ours, each with its interval, as an HTML table."""
     paper = reported()
     rows = "".join(
@@ -86,22 +90,32 @@ def paper_table(ours: Mapping[str, Interval]) -> str:
         for name in ("accuracy", "sensitivity", "precision")
     )
     return (
-        '<div class="scroll"><table><thead><tr><th></th><th>The paper</th><th>This network</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div><p>{escape(paper_words())}</p>"
+        f'<div class="scroll"><table><thead><tr><th></th><th>The paper</th><th>{escape(name)}</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div><p>{escape(paper_words(by_patient=by_patient))}</p>"
     )
 
 
-def paper_words() -> str:
-    """Return what must be known before the paper's numbers and ours are compared."""
+def paper_words(*, by_patient: bool) -> str:
+    """Return what must be known before the paper's numbers and others are compared.
+
+    Parameters
+    ----------
+    by_patient : bool
+        Whether the other numbers are known to be of films of people who were not trained on.
+    """
     paper = reported()
+    theirs = (
+        "here the films are those named above, and none is of a patient who was trained on."
+        if by_patient
+        else "here the films are those of the table, whatever they are."
+    )
     return (
-        f"The paper's intervals are those that {FILMS} films allow. It does not say how many of them were "
-        "infected; its "
-        f"four numbers fit about {paper.infected}, and about {paper.called} called infected. The questions differ: "
+        f"The paper's intervals are those that {FILMS} films allow. It does not say how many of them were infected; "
+        f"its four numbers fit about {paper.infected}, and about {paper.called} called infected. The questions "
+        "differ: "
         "the paper asks whether an adult's film from the RSNA challenge is normal or infected, and does not say "
-        "whether "
-        "films of one patient were kept on one side; here the films are those named above, and no patient is on two "
-        "sides. Neither number says anything about the other's patients."
+        f"whether films of one patient were kept on one side; {theirs} Neither number says anything about the other's "
+        "patients."
     )
 
 
@@ -128,8 +142,7 @@ def _first_words(report: Mapping[str, Any]) -> str:
 
 def _numbers(report: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(label)}</td><td>{_digits(number['value'])}</td>"
-        f"<td>{_digits(number['low'])} to {_digits(number['high'])}</td></tr>"
+        f"<tr><td>{escape(label)}</td><td>{_digits(number['value'])}</td><td>{_span(number)}</td></tr>"
         for name, label in NAMES.items()
         for number in (report["numbers"][name],)
     )
@@ -185,6 +198,7 @@ def _subgroups(parts: Sequence[Mapping[str, Any]]) -> list[str]:
         "<h2>For whom?</h2>",
         _figure("subgroups", picture),
         '<div class="scroll"><table><thead><tr><th>Subgroup</th><th>Films</th><th>Patients</th><th>Sick</th>'
+        ""
         ""
         f"<th>AUROC</th><th>Sensitivity</th><th>Specificity</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>",
     ]
@@ -270,6 +284,10 @@ def _bins(entries: Sequence[Mapping[str, Any]]) -> tuple[Bin, ...]:
 def _interval(entry: Mapping[str, float | None]) -> Interval:
     value, low, high = (np.nan if entry[key] is None else float(entry[key] or 0) for key in ("value", "low", "high"))
     return Interval(value=value, low=low, high=high)
+
+
+def _span(number: Mapping[str, float | None]) -> str:
+    return "none" if number["low"] is None else f"{_digits(number['low'])} to {_digits(number['high'])}"
 
 
 def _digits(value: float | None) -> str:

@@ -63,9 +63,8 @@ class Words:
 PLOTS: Mapping[Plot, Words] = MappingProxyType(
     {
         "numbers": Words(
-            shows="Each number with the interval in which it would lie 95 times in 100 if the same study were "
-            "done with "
-            "other patients of the same kind.",
+            shows="Each number with its 95 % interval: of 100 such studies, each with other patients of the same "
+            "kind, about 95 would have an interval that holds the true number.",
             misreading="The interval does not cover other hospitals, other machines or other ages. It only says how "
             "much luck there is in the choice of these patients.",
         ),
@@ -100,7 +99,7 @@ PLOTS: Mapping[Plot, Words] = MappingProxyType(
         "calibration": Words(
             shows="Films with about the same score together: what the network said on average, and how many were "
             "sick. "
-            "On the dotted line it keeps its word. The bars count the films.",
+            "On the dotted line it keeps its word. The plot has 10 bins, the bars count their films.",
             misreading="A well calibrated network need not be a good one: saying the share of the sick to "
             "everybody is "
             "perfectly calibrated. And it only holds where sickness is as common as here.",
@@ -112,8 +111,9 @@ PLOTS: Mapping[Plot, Words] = MappingProxyType(
             "equality either, least of all wide ones.",
         ),
         "history": Words(
-            shows="What the run wrote down after each epoch. The dashed line is where the whole network was set free, "
-            "the star is the epoch whose weights were kept.",
+            shows="What the run wrote down after each epoch: training dotted, validation solid. The star is the epoch "
+            "whose weights were kept; where phase 1 is there too, a dashed line marks when the whole network was set "
+            "free.",
             misreading="A falling training loss alone is no progress: only films that were not trained on can tell "
             "whether the network learned or memorized.",
         ),

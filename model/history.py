@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from model.runs import CONFIG, EVENTS, Run
 
@@ -64,6 +64,18 @@ class History:
             if (value := _number(epoch, measure)) is not None
         ]
         return [place for place, _ in found], [value for _, value in found]
+
+    def twins(self, measure: str) -> tuple[tuple[str, str, Literal["dotted", "solid"]], ...]:
+        """Return the keys of a measure for training and validation, what they are called, and their line styles."""
+        if measure.startswith("val_"):
+            return ((measure, "validation", "solid"),)
+        return ((measure, "training", "dotted"), (f"val_{measure}", "validation", "solid"))
+
+    def kept(self, measure: str) -> tuple[int, float] | None:
+        """Return the epoch (from 1) whose weights were kept, and the validation measure there."""
+        key = self.twins(measure)[-1][0]
+        value = None if self.best is None else _number(self.epochs[self.best], key)
+        return None if value is None or self.best is None else (self.best + 1, value)
 
 
 def find_runs(folder: Path) -> list[Path]:

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from model.bootstrap import Band, Interval
 from model.calibration import Bin
 from model.evaluation import Curve
+from model.history import History
 
 Format = Literal["png", "svg"]
 
@@ -26,6 +26,7 @@ mpl.rcParams["svg.hashsalt"] = "pneumoscope"
 _MAIN, _OTHER, _MUTED = "#0b6467", "#c46a00", "#6b7a76"
 _COLORS = ("#0b6467", "#c46a00", "#5b4b9a", "#9b2c2c", "#3d7a2e", "#52605c")
 _DPI = 160
+_LONGEST_TITLE = 90
 
 
 def as_bytes(figure: Figure, kind: Format) -> bytes:
@@ -35,6 +36,12 @@ def as_bytes(figure: Figure, kind: Format) -> bytes:
     metadata = {"Date": None} if kind == "svg" else {}
     figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
     return stream.getvalue()
+
+
+def titled(figure: Figure, title: str) -> Figure:
+    """Return a figure with a line above that says whose numbers it shows."""
+    figure.suptitle(title if len(title) <= _LONGEST_TITLE else title[:_LONGEST_TITLE] + "…", fontsize=8, color=_MUTED)
+    return figure
 
 
 def roc_plot(curve: Curve, band: Band | None, *, dot: tuple[float, float] | None, area: Interval) -> Figure:
@@ -107,15 +114,28 @@ def subgroup_plot(rows: Sequence[tuple[str, Interval, bool]], *, label: str) -> 
     return figure
 
 
-def history_plot(runs: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], *, label: str) -> Figure:
-    """Return one number of several runs over their epochs."""
+def history_plot(runs: Sequence[History], *, measure: str, label: str) -> Figure:
+    """Return one measure of several runs over their epochs, with the marks of the page.
+
+    Training is dotted and validation solid; a star marks the epoch whose weights were kept, a dashed line where every
+    layer was set free.
+    """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
-    for k, (name, (epochs, values)) in enumerate(runs.items()):
-        axes.plot(epochs, values, color=_COLORS[k % len(_COLORS)], marker=".", label=name)
+    for k, run in enumerate(runs):
+        color = _COLORS[k % len(_COLORS)]
+        for key, kind, style in run.twins(measure):
+            epochs, values = run.values(key)
+            if values:
+                axes.plot(epochs, values, color=color, marker=".", linestyle=style, label=f"{run.name}, {kind}")
+        kept = run.kept(measure)
+        if kept is not None:
+            axes.plot([kept[0]], [kept[1]], color=color, marker="*", markersize=14, linestyle="")
+        if run.fine_tuned_from:
+            axes.axvline(run.fine_tuned_from + 0.5, color=color, linestyle="--", linewidth=1)
     axes.set_xlabel("Epoch")
     axes.set_ylabel(label)
-    if runs:
+    if axes.lines:
         axes.legend(frameon=False, fontsize=8)
     _bare(axes)
     return figure

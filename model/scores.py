@@ -38,6 +38,7 @@ _WORDS = MappingProxyType(
         **dict.fromkeys(("1", "1.0", "pneumonia", "positive", "yes", "true", "sick", "infected"), 1),
     }
 )
+_DECIMAL_COMMA = r"^([01]),(\d+)$"
 _USUAL_GROUPS = ("age", "sex", "view", "cause")
 
 
@@ -83,8 +84,9 @@ class ScoreTable:
     def digest(self) -> str:
         """A name for the content, for what is remembered about it."""
         found = sha256()
-        for column in (self.labels, self.scores, self.patients.astype(np.str_), self.ids.astype(np.str_)):
+        for column in (self.labels, self.scores, self.patients, self.ids, *self.attributes.values()):
             found.update(np.ascontiguousarray(column).tobytes())
+        found.update("\n".join(self.attributes).encode())
         return found.hexdigest()[:16]
 
     def where(self, chosen: NDArray[Any]) -> ScoreTable:
@@ -223,7 +225,7 @@ def _table(frame: pd.DataFrame, name: str, notes: list[str]) -> ScoreTable:
     if len(repeated):
         lines = (np.flatnonzero(ids.to_numpy() == repeated.iloc[0])[:2] + 2).tolist()
         raise EvaluationError(
-            f"{name} names {len(set(repeated)):,} film(s) more than once, first “{_short(repeated.iloc[0])}” in lines "
+            f"{name} names {_films(len(set(repeated)))} more than once, first “{_short(repeated.iloc[0])}” in lines "
             f"{lines[0]:,} and {lines[1]:,}; keep one row per film."
         )
     if not found["patient"]:
@@ -260,7 +262,9 @@ def _labels(column: pd.Series, name: str) -> Labels:
 
 
 def _scores(column: pd.Series, name: str) -> Scores:
-    numbers = np.asarray(pd.to_numeric(column.str.strip(), errors="coerce"), dtype=np.float64)
+    # A decimal comma can only stand here where something else separates the columns.
+    written = column.str.strip().str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
+    numbers = np.asarray(pd.to_numeric(written, errors="coerce"), dtype=np.float64)
     for wrong, what in (
         (np.isnan(numbers), "which is no number"),
         ((numbers < 0) | (numbers > 1), "which lies outside 0 to 1; give probabilities, not logits or percentages"),
@@ -291,6 +295,10 @@ def _array(column: pd.Series) -> NDArray[np.str_]:
 
 def _and_more(count: int) -> str:
     return f" (and {count - 1:,} more such line{'s' if count > 2 else ''})" if count > 1 else ""
+
+
+def _films(count: int) -> str:
+    return "1 film" if count == 1 else f"{count:,} films"
 
 
 def _short(text: str, most: int = 40) -> str:

@@ -129,26 +129,34 @@ def _value_html(key: str, value: Any) -> str:
     return f"<code>{shown}</code>" if "command" in key or "sha" in key else shown
 
 
-def estimates_html(estimates: Mapping[str, Estimate]) -> str:
+def estimates_html(estimates: Mapping[str, Estimate], *, start: float | None = None) -> str:
     """Return numbers with their intervals as dots with bars.
 
     Errors, of which less is better, come last and have a scale of their own.
+
+    Parameters
+    ----------
+    estimates : Mapping of str to Estimate
+        By name.
+    start : float, optional
+        Where the scale begins; by default close below the lowest interval.
     """
     errors = {key: found for key, found in estimates.items() if key in _ERRORS}
     rest = {key: found for key, found in estimates.items() if key not in _ERRORS}
     if errors and rest:
         highest = max(found.high for found in errors.values())
         return _estimates_on_one_scale(rest) + _estimates_on_one_scale(
-            errors, stop=min(1.0, math.ceil(10 * highest) / 10), remark="; less is better"
+            errors, start=0.0, stop=min(1.0, math.ceil(10 * highest) / 10), remark="; less is better"
         )
-    return _estimates_on_one_scale(estimates)
+    return _estimates_on_one_scale(estimates, start=start)
 
 
-def _estimates_on_one_scale(estimates: Mapping[str, Estimate], *, stop: float = 1.0, remark: str = "") -> str:
-    low = min(found.low for found in estimates.values())
-    start = max(0.0, min(0.9, int(10 * low) / 10)) if low >= 0 else low
-    if stop < 1.0:
-        start = 0.0
+def _estimates_on_one_scale(
+    estimates: Mapping[str, Estimate], *, start: float | None = None, stop: float = 1.0, remark: str = ""
+) -> str:
+    if start is None:
+        low = min(found.low for found in estimates.values())
+        start = max(0.0, min(0.9, int(10 * low) / 10)) if low >= 0 else low
     lines = "".join(_estimate_html(label(key), found, start, stop) for key, found in estimates.items())
     return (
         f'<div class="pn-estimates">{lines}<p class="pn-fine">Dots are the measured values, bars their 95 % '

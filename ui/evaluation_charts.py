@@ -113,42 +113,34 @@ def history_figure(runs: Sequence[History], *, measure: str, label: str) -> go.F
     """
     figure = go.Figure()
     for run, color in zip(runs, COLORS * (1 + len(runs) // len(COLORS)), strict=False):
-        twin = f"val_{measure}"
-        kinds = ((measure, "training", "dot"), (twin, "validation", "solid"))
-        if measure.startswith("val_"):
-            kinds = ((measure, "validation", "solid"), (measure, "", ""))
-        for key, kind, dash in kinds:
+        for key, kind, style in run.twins(measure):
             epochs, values = run.values(key)
-            if not values or not kind:
+            if not values:
                 continue
             figure.add_scatter(
                 x=epochs,
                 y=values,
                 mode="lines+markers",
-                line={"color": color, "dash": dash},
+                line={"color": color, "dash": "dot" if style == "dotted" else "solid"},
                 marker={"size": 5},
                 name=f"{run.name}, {kind}",
             )
-        _mark_best(figure, run, measure if measure.startswith("val_") else twin, color)
+        kept = run.kept(measure)
+        if kept is not None:
+            figure.add_scatter(
+                x=[kept[0]],
+                y=[kept[1]],
+                mode="markers",
+                marker={"symbol": "star", "size": 15, "color": color},
+                name=f"{run.name}, kept",
+                showlegend=False,
+                hovertemplate="the weights of epoch %{x} were kept: %{y:.4f}",
+            )
         if run.fine_tuned_from:
             figure.add_vline(x=run.fine_tuned_from + 0.5, line={"color": color, "dash": "dash", "width": 1})
     figure.update_xaxes(title="Epoch")
     figure.update_yaxes(title=label)
     return _laid_out(figure, height=400)
-
-
-def _mark_best(figure: go.Figure, run: History, key: str, color: str) -> None:
-    if run.best is None or not isinstance(run.epochs[run.best].get(key), int | float):
-        return
-    figure.add_scatter(
-        x=[run.best + 1],
-        y=[run.epochs[run.best][key]],
-        mode="markers",
-        marker={"symbol": "star", "size": 15, "color": color},
-        name=f"{run.name}, kept",
-        showlegend=False,
-        hovertemplate="the weights of epoch %{x} were kept: %{y:.4f}",
-    )
 
 
 def _add_curve(figure: go.Figure, curve: Curve, band: Band | None, dot: tuple[float, float] | None, name: str) -> None:

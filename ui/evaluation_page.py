@@ -74,11 +74,12 @@ def _show(source: Source) -> None:
 
 
 def _show_paper(source: Source, ours: dict[str, Interval]) -> None:
+    name = "This network" if source.shipped else source.name
+    whose = "The method of this network comes from a paper. Its" if source.shipped else "The paper's"
     st.html(
-        '<div class="pn-section"><h3>The paper beside it</h3><p>The method of this network comes from a paper. '
-        "Its numbers "
-        f"with the interval that its films allow, and these, at the threshold {source.threshold:.2f}.</p></div>"
-        f'<div class="pn-paper">{paper_table(ours)}</div>'
+        f'<div class="pn-section"><h3>The paper beside it</h3><p>{whose} numbers with the interval that its films '
+        f"allow, and these, at the threshold {source.threshold:.2f}, wherever the slider stands.</p></div>"
+        f'<div class="pn-paper">{paper_table(ours, name=name, by_patient=source.shipped)}</div>'
     )
     show_words("paper")
     show_downloads("paper", picture=None, numbers=_paper_numbers(ours))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -22,6 +22,7 @@ from ui.state import Film, sample_library, session
 
 _DATA = "PNEUMOSCOPE_DATA"
 _PICTURES = 6
+_MORE_PICTURES = 18
 _LINES = 200
 _FOLDERS = ("train", "val", "test")
 
@@ -53,28 +54,43 @@ CELLS: Mapping[str, Cell] = MappingProxyType(
 )
 
 
+def films_text(count: int) -> str:
+    """Write how many films there are."""
+    return "1 film" if count == 1 else f"{count:,} films"
+
+
 def show_films(source: Source, threshold: float) -> None:
     """Draw the films of the chosen cell: pictures of those at hand, and the scores of all."""
     place = session().place
     name, wrong = place.one_of("films", tuple(CELLS))
     if wrong:
-        st.html(f'<p class="pn-notice">{escape(wrong)}</p>')
+        st.html('<p class="pn-notice">The address asks for films of a cell that the matrix does not have.</p>')
     if name is None:
         st.html('<p class="pn-fine">Choose a cell of the matrix to see its films, the most wrong ones first.</p>')
         return
     cell, table = CELLS[name], source.table
     places = most_wrong_first(table, threshold=threshold, label=cell.label, called=cell.called)
     st.html(
-        f'<div class="pn-section"><h3>{len(places):,} films: {escape(cell.words)}</h3><p>'
+        f'<div class="pn-section"><h3>{films_text(len(places))}: {escape(cell.words)}</h3><p>'
         f"{'The most wrong first.' if cell.label != cell.called else 'The least sure first.'}</p></div>"
     )
     if not len(places):
         return
     ids = [str(table.ids[k]) for k in places[:_LINES]]
     scores = [float(table.scores[k]) for k in places[:_LINES]]
+    wanted = session().about_cell.get(name, _PICTURES)
     at_hand = _at_hand(ids, source)
-    _show_pictures([(film, score) for film, score in zip(at_hand, scores, strict=True) if film is not None])
-    if not any(at_hand):
+    shown = _show_pictures(((film, score) for film, score in zip(at_hand, scores, strict=True) if film), wanted)
+    if shown == wanted < len(ids):
+        st.button(
+            "Show more films",
+            key="more-films",
+            on_click=_more,
+            args=(name, wanted),
+            type="tertiary",
+            icon=":material/add:",
+        )
+    if not shown:
         st.html(f'<p class="pn-fine">{escape(_how_to_have_them(source))}</p>')
     frame = pd.DataFrame({"Film": ids, "Score": scores, "Patient": [str(table.patients[k]) for k in places[:_LINES]]})
     for attribute, values in table.attributes.items():
@@ -91,15 +107,19 @@ def show_films(source: Source, threshold: float) -> None:
         st.html(f'<p class="pn-fine">The first {_LINES} of {len(places):,}.</p>')
 
 
-def _show_pictures(films: Sequence[tuple[Film, float]]) -> None:
+def _more(name: str, wanted: int) -> None:
+    session().about_cell[name] = wanted + _MORE_PICTURES
+
+
+def _show_pictures(films: Iterable[tuple[Film, float]], wanted: int) -> int:
     shown: list[tuple[Film, float, bytes]] = []
     for film, score in films:
         picture = _picture(film.key, film.source)
         shown += [(film, score, picture)] if picture else []
-        if len(shown) == _PICTURES:
+        if len(shown) == wanted:
             break
     if not shown:
-        return
+        return 0
     with st.container(key="cell-films", gap="small"):
         for film, score, picture in shown:
             with st.container(key=f"cell-film-{film.key}", gap=None):
@@ -109,6 +129,7 @@ def _show_pictures(films: Sequence[tuple[Film, float]]) -> None:
                 ):
                     session().choose(film)
                     st.switch_page(HEATMAPS.path)
+    return len(shown)
 
 
 @st.cache_data(scope="session", show_spinner=False, max_entries=64)
@@ -120,19 +141,17 @@ def _picture(key: str, _source: bytes | Path) -> bytes:
         return b""
 
 
-def _at_hand(ids: Sequence[str], source: Source) -> list[Film | None]:
-    """Return the films that can be opened: samples, films on the shelf, and for our own scores those on disk."""
+def _at_hand(ids: Sequence[str], source: Source) -> Iterator[Film | None]:
+    """Yield the films that can be opened: samples, films on the shelf, and for our own scores those on disk."""
     known = {film.source.name: film for film in sample_library().values() if isinstance(film.source, Path)}
     known |= {row.film.name: row.film for row in session().rows.values()}
     folder = os.environ.get(_DATA, "")
-    found: list[Film | None] = []
-    for number, name in enumerate(ids):
+    for name in ids:
         film = known.get(name.rsplit("/", 1)[-1])
         # Only names that came with the checkpoint are looked for on the server's disk, never those of an upload.
-        if film is None and folder and source.shipped and number < 4 * _PICTURES:
+        if film is None and folder and source.shipped:
             film = _on_disk(Path(folder) / "chest_xray", name)
-        found.append(film)
-    return found
+        yield film
 
 
 def _on_disk(folder: Path, name: str) -> Film | None:

@@ -102,14 +102,14 @@ class Place:
             return None
         return int(value)
 
-    def decimal(self, key: str) -> float | None:
-        """Return a value as a finite number, or None if it is not one; a wrong one is removed."""
+    def decimal(self, key: str, *, low: float, high: float) -> float | None:
+        """Return a value as a number in low..high, or None if it is not one; a wrong one is removed."""
         value = self.values.get(key)
         try:
             found = float(value) if value is not None else math.nan
         except ValueError:
             found = math.nan
-        if math.isfinite(found):
+        if low <= found <= high:
             return found
         if value is not None:
             self.set(key, None)

@@ -58,8 +58,8 @@ def show_refusals() -> None:
 
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
-    """Return rows by falling probability, then by name."""
-    return sorted(rows, key=lambda row: (-row.prediction.probability, row.film.name))
+    """Return rows by falling probability, then by name; those on which nothing should be trusted come last."""
+    return sorted(rows, key=lambda row: (row.prediction.doubt is not None, -row.prediction.probability, row.film.name))
 
 
 def as_csv(rows: Sequence[Row], refusals: Sequence[Refusal]) -> str:
@@ -109,7 +109,7 @@ def _table(held: Session, rows: list[Row]) -> None:
             "Probability": st.column_config.ProgressColumn(
                 format="%.1f %%", min_value=0.0, max_value=100.0, width=150
             ),
-            "Verdict": st.column_config.TextColumn(width="small"),
+            "Verdict": st.column_config.TextColumn(width="medium"),
             "Pixels": st.column_config.TextColumn(width="small"),
             "File": st.column_config.TextColumn(width="small"),
             "Network": st.column_config.NumberColumn(format="%d ms", width="small"),

@@ -6,7 +6,6 @@ import os
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from model.checkpoint import read_card
@@ -84,14 +83,10 @@ def _curves(runs: dict[str, Path]) -> None:
             st.html(f'<p class="pn-because">{words}</p>')
             return
         label = MEASURES[measure]
-        key = measure if measure.startswith("val_") else f"val_{measure}"
         show_plot(
             "history",
             history_figure(histories, measure=measure, label=label),
-            picture=lambda: history_plot(
-                {h.name: tuple(np.asarray(v, np.float64) for v in h.values(key)) for h in histories},  # type: ignore[misc]
-                label=f"{label}, validation",
-            ),
+            picture=lambda: history_plot(histories, measure=measure, label=label),
             numbers=lambda: _numbers(histories),
         )
 

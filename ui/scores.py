@@ -16,7 +16,7 @@ from model.calibration import at_temperature, fit_temperature, log_odds_of
 from model.checkpoint import SCORES, SHIPPED, read_card
 from model.errors import EvaluationError, PneumoscopeError
 from model.evaluation import few, resampled
-from model.scores import ScoreTable, read_scores
+from model.scores import MOST_BYTES, ScoreTable, read_scores
 from model.shipped import shipped_scores, uncalibrated
 from model.thresholds import AIMS
 from ui.frame import problem
@@ -118,7 +118,8 @@ def once(name: str, make: Callable[[], Found]) -> Found:
 
 def _show_upload() -> None:
     held = session()
-    with st.popover("Evaluate another model", icon=":material/upload:"):
+    # A new name closes it when a file has been taken.
+    with st.popover("Evaluate another model", icon=":material/upload:", key=f"upload-{held.scores_drop}"):
         st.html(
             "<p>Drop a CSV with one row per film: its <b>label</b> (0 or 1) and its <b>score</b> (a probability, 0 to "
             "1). Better still with <b>id</b> and <b>patient</b>; every further column of a few words becomes a "
@@ -127,7 +128,10 @@ def _show_upload() -> None:
         st.code(_EXAMPLE, language=None)
         # Under a new name after each upload, so that the next one is told from the last.
         file = st.file_uploader(
-            "Scores and labels", type=["csv", "tsv", "txt", "jsonl"], key=f"{_UPLOAD}-{held.scores_drop}"
+            "Scores and labels",
+            type=["csv", "tsv", "txt", "jsonl"],
+            key=f"{_UPLOAD}-{held.scores_drop}",
+            max_upload_size=MOST_BYTES // 1_000_000,
         )
     if file is not None:
         held.scores_drop += 1
@@ -140,15 +144,21 @@ def _show_upload() -> None:
 
 def _take(name: str, content: bytes) -> None:
     held = session()
-    held.forget_scores()
     try:
-        held.scores = (name, read_scores(content, name=name))
+        table = read_scores(content, name=name)
     except EvaluationError as error:
         held.scores_problem = str(error)
+        return
+    _forget()
+    held.scores = (name, table)
 
 
 def _forget() -> None:
-    session().forget_scores()
+    held = session()
+    held.forget_scores()
+    # A threshold means something for one network's scores only.
+    for key in ("threshold", "films"):
+        held.place.set(key, None)
 
 
 def _say_what(source: Source) -> None:
@@ -156,7 +166,8 @@ def _say_what(source: Source) -> None:
     sick = int(table.labels.sum())
     patients = len(np.unique(table.patients))
     of = f" of {patients:,} patients" if table.by_patient else ""
-    words = f"{len(table):,} films{of}: {len(table) - sick:,} normal, {sick:,} with pneumonia."
+    words = f"{'1 film' if len(table) == 1 else f'{len(table):,} films'}{of}: {len(table) - sick:,} normal, "
+    f"{sick:,} with pneumonia."
     if source.shipped:
         words += " None of them was used for training or for choosing anything."
     remarks = [*table.notes, *(["Fewer than 30 films of a class, so its numbers say little."] if few(table) else [])]

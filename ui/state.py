@@ -100,6 +100,7 @@ class Session:
     scores_drop: int = 0
     scores_problem: str = ""
     about_scores: dict[str, Any] = field(default_factory=dict)
+    about_cell: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
 
@@ -115,8 +116,15 @@ class Session:
         return len(self.rows) < MAX_FILMS and self.held_bytes + size <= MAX_BYTES
 
     def worst(self) -> Row | None:
-        """Return the row with the highest probability of pneumonia, or None for an empty shelf."""
-        return max(self.rows.values(), key=lambda row: row.prediction.probability, default=None)
+        """Return the row with the highest probability of pneumonia, or None for an empty shelf.
+
+        One on which nothing should be trusted is taken only if there is no other.
+        """
+        return max(
+            self.rows.values(),
+            key=lambda row: (row.prediction.doubt is None, row.prediction.probability),
+            default=None,
+        )
 
     def clear(self) -> None:
         """Forget every uploaded film, every sentence about one, and all work that was done on one."""
@@ -143,6 +151,7 @@ class Session:
         """Forget the table of scores that was uploaded, and what was wrong with it."""
         self.scores, self.scores_problem = None, ""
         self.about_scores.clear()
+        self.about_cell.clear()
 
     def choose(self, film: Film | None) -> None:
         """Put a film on the light box for this page and every later one; the address follows."""

@@ -13,6 +13,7 @@ from model.evaluation import Subgroup, subgroups
 from model.evaluation_words import NAMES
 from model.plots import subgroup_plot
 from ui.evaluation_charts import subgroup_figure
+from ui.films_in_cell import films_text
 from ui.jobs import result_of, show_job
 from ui.plot_frame import Table, show_plot
 from ui.scores import QUICK, Source, once
@@ -21,6 +22,7 @@ from ui.widgets import choose
 
 _SHOWN = ("auroc", "sensitivity", "specificity")
 _WHOLE = "all films"
+_NAMED = 3
 
 
 @st.fragment
@@ -51,15 +53,24 @@ def show_subgroups(source: Source, whole: Bootstrap | None) -> None:
     rows = [(_row(part), part.numbers[name], part.few) for part in parts if not math.isnan(part.numbers[name].value)]
     if whole is not None:
         rows.insert(0, (f"{_WHOLE} ({len(source.table):,})", whole.intervals(source.threshold)[name], False))
-    if any(part.few for part in parts):
-        few = ", ".join(_row(part) for part in parts if part.few)
-        st.html(f'<p class="pn-notice">Fewer than 30 films of a class, so the numbers say little: {escape(few)}.</p>')
+    few = [_row(part) for part in parts if part.few]
+    if few:
+        which = ", ".join(few) if len(few) <= _NAMED else f"{len(few)} of {len(parts)} subgroups, drawn hollow"
+        st.html(
+            f'<p class="pn-notice">Fewer than 30 films of a class, so the numbers say little: {escape(which)}.</p>'
+        )
+    left_out = [_row(part) for part in parts if math.isnan(part.numbers[name].value)]
+    if left_out:
+        shown = ", ".join(left_out[:_NAMED]) + (" and others" if len(left_out) > _NAMED else "")
+        st.html(f'<p class="pn-fine">Not drawn, since the films there do not allow the number: {escape(shown)}.</p>')
     if any(part.attribute == "cause" for part in parts):
         st.html(
             '<p class="pn-fine">Only sick films have a cause. Each cause is measured beside all normal films, so both '
             "share their specificity.</p>"
         )
     at = "" if name == "auroc" else f" at the threshold {source.threshold:.2f}"
+    if at:
+        st.html(f'<p class="pn-fine">Always{at}, wherever the slider stands.</p>')
     show_plot(
         "subgroups",
         subgroup_figure(rows, label=NAMES[name] + at),
@@ -92,7 +103,7 @@ def _shipped_subgroups(key: str, _source: Source) -> tuple[Subgroup, ...]:
 
 
 def _row(part: Subgroup) -> str:
-    return f"{part.attribute}: {part.value} ({part.films:,} films)"
+    return f"{part.attribute}: {part.value} ({films_text(part.films)})"
 
 
 def _numbers(parts: Sequence[Subgroup]) -> Table:

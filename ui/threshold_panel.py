@@ -12,7 +12,7 @@ from model.bootstrap import Bootstrap, Interval
 from model.evaluation import Curve, precision_recall, roc
 from model.evaluation_words import MEANINGS, NAMES
 from model.metrics import CALLED, Counts, all_numbers
-from model.plots import precision_recall_plot, roc_plot
+from model.plots import precision_recall_plot, roc_plot, titled
 from model.thresholds import AIMS
 from ui.card import Estimate, estimates_html
 from ui.evaluation_charts import precision_recall_figure, roc_figure
@@ -49,14 +49,14 @@ def show_threshold(source: Source, drawn: Bootstrap | None, curves: tuple[Curve,
     left, right = st.columns([1, 1.1], gap="large")
     with left:
         _show_choice(source, threshold)
-        _show_matrix(cells)
+        _show_matrix(cells, threshold)
         show_words("confusion")
     with right:
-        _show_numbers(source, numbers, has_intervals=drawn is not None)
+        _show_numbers(numbers, threshold)
     show_films(source, threshold)
     if table.classes == 2:
-        _show_curves(source, drawn, curves, numbers)
-        show_town(numbers["sensitivity"], numbers["specificity"], own=float(table.labels.mean()))
+        _show_curves(source, drawn, curves, numbers, threshold)
+        show_town(numbers["sensitivity"], numbers["specificity"], own=float(table.labels.mean()), threshold=threshold)
     session().place.write()
 
 
@@ -66,8 +66,8 @@ def curves_of(source: Source) -> tuple[Curve, Curve]:
 
 
 def _threshold(source: Source) -> float:
-    said = session().place.decimal("threshold")
-    return source.threshold if said is None else float(np.clip(round(said, 2), 0.01, 0.99))
+    said = session().place.decimal("threshold", low=0.01, high=0.99)
+    return source.threshold if said is None else round(said, 2)
 
 
 def _show_choice(source: Source, threshold: float) -> None:
@@ -102,7 +102,7 @@ def _show_choice(source: Source, threshold: float) -> None:
         st.html(f'<p class="pn-fine">{escape(AIMS[here][:1].upper() + AIMS[here][1:])}.</p>')
 
 
-def _show_matrix(cells: Counts) -> None:
+def _show_matrix(cells: Counts, threshold: float) -> None:
     place = session().place
     chosen = place.get("films")
 
@@ -127,10 +127,10 @@ def _show_matrix(cells: Counts) -> None:
         "confusion",
         picture=None,
         numbers=lambda: (
-            ("truth", "called normal", "called pneumonia"),
+            ("truth", "called normal", "called pneumonia", "threshold"),
             (
-                ("normal", int(cells.tn), int(cells.fp)),
-                ("pneumonia", int(cells.fn), int(cells.tp)),
+                ("normal", int(cells.tn), int(cells.fp), threshold),
+                ("pneumonia", int(cells.fn), int(cells.tp), threshold),
             ),
         ),
     )
@@ -143,19 +143,24 @@ def _numbers(source: Source, drawn: Bootstrap | None, threshold: float) -> dict[
     return {name: Interval(value=value, low=float("nan"), high=float("nan")) for name, value in found.items()}
 
 
-def _show_numbers(source: Source, numbers: dict[str, Interval], *, has_intervals: bool) -> None:
+def _show_numbers(numbers: dict[str, Interval], threshold: float) -> None:
     known = {name: numbers[name] for name in _LEADING if not np.isnan(numbers[name].value)}
-    if has_intervals:
-        shown = {
-            f"{NAMES[name]}": Estimate(value=number.value, low=number.low, high=number.high)
-            for name, number in known.items()
-            if not np.isnan(number.low)
-        }
-        st.html(estimates_html(shown))
-    else:
-        rows = "".join(
-            f"<div><dt>{escape(NAMES[name])}</dt><dd>{number.value:.3f}</dd></div>" for name, number in known.items()
+    spans = {
+        NAMES[name]: Estimate(value=number.value, low=number.low, high=number.high)
+        for name, number in known.items()
+        if not np.isnan(number.low)
+    }
+    if spans:
+        lowest = min(span.low for span in spans.values())
+        st.html(
+            f'<div class="pn-narrow">{estimates_html(spans, start=0.5 if lowest >= 0.5 else min(lowest, 0.0))}</div>'
         )
+    rows = "".join(
+        f"<div><dt>{escape(NAMES[name])}</dt><dd>{number.value:.3f}{', no interval' if spans else ''}</dd></div>"
+        for name, number in known.items()
+        if np.isnan(number.low)
+    )
+    if rows:
         st.html(f'<dl class="pn-facts">{rows}</dl>')
     undefined = [NAMES[name] for name in (*CALLED, "auroc") if np.isnan(numbers[name].value)]
     if undefined:
@@ -164,19 +169,25 @@ def _show_numbers(source: Source, numbers: dict[str, Interval], *, has_intervals
     with st.expander("What each number means"):
         lines = "".join(f"<li><b>{escape(NAMES[name])}</b>: {escape(MEANINGS[name])}</li>" for name in NAMES)
         st.html(f'<ul class="pn-list">{lines}</ul>')
-    show_downloads("numbers", picture=None, numbers=lambda: _numbers_table(numbers))
+    show_downloads("numbers", picture=None, numbers=lambda: _numbers_table(numbers, threshold))
 
 
-def _numbers_table(numbers: dict[str, Interval]) -> Table:
-    return ("number", "value", "low", "high"), [(n, i.value, i.low, i.high) for n, i in numbers.items()]
+def _numbers_table(numbers: dict[str, Interval], threshold: float) -> Table:
+    rows = [(name, number.value, number.low, number.high, threshold) for name, number in numbers.items()]
+    return ("number", "value", "low", "high", "threshold"), rows
 
 
 def _show_curves(
-    source: Source, drawn: Bootstrap | None, curves: tuple[Curve, Curve], numbers: dict[str, Interval]
+    source: Source,
+    drawn: Bootstrap | None,
+    curves: tuple[Curve, Curve],
+    numbers: dict[str, Interval],
+    threshold: float,
 ) -> None:
     st.html('<div class="pn-section"><h3>At every threshold</h3></div>')
     left, right = st.columns(2, gap="large")
     prevalence = float(source.table.labels.mean())
+    about = f"{source.name}, {len(source.table):,} films, threshold {threshold:.2f}"
     at = {name: numbers[name].value for name in ("sensitivity", "specificity", "precision")}
     with left:
         band = drawn.roc_band() if drawn is not None else None
@@ -185,7 +196,7 @@ def _show_curves(
         show_plot(
             "roc",
             roc_figure(curves[0], band, dot=dot),
-            picture=lambda: roc_plot(curves[0], band, dot=dot, area=numbers["auroc"]),
+            picture=lambda: titled(roc_plot(curves[0], band, dot=dot, area=numbers["auroc"]), about),
             numbers=lambda: _curve_table(curves[0], "false positive rate", "sensitivity"),
         )
     with right:
@@ -195,8 +206,11 @@ def _show_curves(
         show_plot(
             "precision_recall",
             precision_recall_figure(curves[1], pr_band, dot=pr_dot, prevalence=prevalence),
-            picture=lambda: precision_recall_plot(
-                curves[1], pr_band, dot=pr_dot, area=numbers["average_precision"], prevalence=prevalence
+            picture=lambda: titled(
+                precision_recall_plot(
+                    curves[1], pr_band, dot=pr_dot, area=numbers["average_precision"], prevalence=prevalence
+                ),
+                about,
             ),
             numbers=lambda: _curve_table(curves[1], "recall", "precision"),
         )

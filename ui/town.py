@@ -19,7 +19,7 @@ _USUAL = 10.0
 _HERE = "as in these films"
 
 
-def show_town(sensitivity: Interval, specificity: Interval, *, own: float) -> None:
+def show_town(sensitivity: Interval, specificity: Interval, *, own: float, threshold: float) -> None:
     """Draw a thousand people and what the network tells them.
 
     Parameters
@@ -28,6 +28,8 @@ def show_town(sensitivity: Interval, specificity: Interval, *, own: float) -> No
         At the current threshold.
     own : float
         The share of the sick among the films themselves, 0..1.
+    threshold : float
+        The current one.
     """
     place = session().place
     prevalence = _prevalence()
@@ -71,8 +73,11 @@ def show_town(sensitivity: Interval, specificity: Interval, *, own: float) -> No
         "prevalence",
         picture=None,
         numbers=lambda: (
-            ("group", "people of 1000"),
-            list(zip(("found", "missed", "false alarms", "cleared"), counts, strict=True)),
+            ("group", "people of 1000", "threshold", "percent sick"),
+            [
+                (group, count, threshold, prevalence)
+                for group, count in zip(("found", "missed", "false alarms", "cleared"), counts, strict=True)
+            ],
         ),
     )
 
@@ -120,8 +125,8 @@ def town_html(counts: tuple[int, int, int, int]) -> str:
 
 
 def _prevalence() -> float:
-    said = session().place.decimal("prevalence")
-    return _USUAL if said is None else float(np.clip(round(said), 1, 99))
+    said = session().place.decimal("prevalence", low=1, high=99)
+    return _USUAL if said is None else float(round(said))
 
 
 def _words(sensitivity: Interval, specificity: Interval, prevalence: float, counts: tuple[int, int, int, int]) -> str:

@@ -73,7 +73,7 @@ def take(files: Sequence[UploadedFile], *, place: DeltaGenerator) -> None:
     progress.empty()
     if left_out:
         held.notices.append(_too_many(left_out))
-    worst = max(taken, key=lambda row: row.prediction.probability, default=None)
+    worst = max(taken, key=lambda row: (row.prediction.doubt is None, row.prediction.probability), default=None)
     if worst is not None:
         held.choose(worst.film)
 

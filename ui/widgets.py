@@ -56,7 +56,7 @@ def choose(
 
     if pills:
         st.segmented_control(
-            label, options, format_func=name, key=widget, on_change=report, required=True, width="content"
+            label, options, format_func=name, key=widget, on_change=report, required=True, width="content", wrap=True
         )
     else:
         st.selectbox(label, options, format_func=name, key=widget, on_change=report, width=width or "stretch")

@@ -199,7 +199,9 @@ def test_a_town_has_a_thousand_whole_people(sensitivity: float, specificity: flo
 def test_nonsense_in_the_address_is_no_trouble(query: dict[str, str]) -> None:
     page = open_page(EVALUATION, **query)
     no_trouble(page)
-    assert 0.01 <= slider(page, "threshold").value <= 0.99
+    assert slider(page, "threshold").value == read_card()["threshold"]
+    assert slider(page, "prevalence").value == 10
+    assert not {"threshold", "prevalence", "films", "measure"} & set(page.query_params)
     assert sum(matrix(page).values()) == 779
 
 
@@ -239,6 +241,30 @@ def test_one_class_shows_what_it_allows() -> None:
     no_trouble(page)
     assert matrix(page) == {"tn": 0, "fp": 0, "fn": 1, "tp": 2}
     assert "All films in this table are pneumonia" in words(page)
+
+
+def test_a_table_that_cannot_be_read_leaves_the_one_before() -> None:
+    page = upload(open_page(EVALUATION), table_of(300))
+    page = upload(page, "label,score\n1,2\n")
+    assert "outside 0 to 1" in words(page)
+    assert sum(matrix(page).values()) == 300
+
+
+def test_another_table_begins_at_its_own_threshold() -> None:
+    page = open_page(EVALUATION, threshold="0.90", films="fn")
+    page = upload(page, table_of(300))
+    assert slider(page, "threshold").value == 0.5
+    assert "films" not in page.query_params
+    said = words(page)
+    assert "none is of a patient who was trained on" not in said
+    assert "here the films are those of the table" in said
+
+
+def test_subgroups_are_those_of_this_table() -> None:
+    page = upload(open_page(EVALUATION), table_of(300))
+    page = upload(page, table_of(300).replace("id,label,score,patient,view", "id,label,score,patient,region"))
+    rows = [row for one in chart(page, 3)["data"] for row in one["y"]]
+    assert {row.split(" (")[0] for row in rows} == {"all films", "region: AP", "region: PA"}
 
 
 def test_three_rows_are_enough() -> None:

@@ -114,6 +114,9 @@ def test_no_mistake_is_no_certainty() -> None:
     assert (sensitivity.value, sensitivity.high) == (1, 1)
     # Four patients without a miss: 1 / (1 + z^2 / 4).
     assert sensitivity.low == pytest.approx(1 / (1 + 1.96**2 / 4), abs=1e-3)
+    perfect = with_intervals(labels, labels * 1.0, patients, threshold=0.5, resamples=200)
+    assert perfect["auroc"].value == perfect["f1"].value == 1
+    assert math.isnan(perfect["auroc"].low) and math.isnan(perfect["f1"].high)
     assert numbers["specificity"].value == 7 / 8 and numbers["specificity"].low < numbers["specificity"].high
 
 

@@ -39,6 +39,17 @@ def test_utf_16_as_spreadsheets_save_it() -> None:
     assert read_scores(PLAIN.encode("utf-16")).digest == read_scores(PLAIN.encode()).digest
 
 
+def test_columns_are_part_of_what_a_table_is() -> None:
+    other = read_scores(PLAIN.replace("view", "region").encode())
+    assert other.digest != read_scores(PLAIN.encode()).digest
+    assert read_scores(PLAIN.replace("AP", "LL").encode()).digest != read_scores(PLAIN.encode()).digest
+
+
+def test_a_decimal_comma_where_semicolons_separate() -> None:
+    table = read_scores(b"label;score\n1;0,75\n0;0\n0;1,0\n")
+    assert table.scores.tolist() == [0.75, 0, 1]
+
+
 def test_without_patients_each_film_is_one() -> None:
     table = read_scores(b"label,score\n1,0.5\n0,0.25\n")
     assert table.patients.tolist() == ["row 1", "row 2"]
