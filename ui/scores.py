@@ -166,8 +166,8 @@ def _say_what(source: Source) -> None:
     sick = int(table.labels.sum())
     patients = len(np.unique(table.patients))
     of = f" of {patients:,} patients" if table.by_patient else ""
-    words = f"{'1 film' if len(table) == 1 else f'{len(table):,} films'}{of}: {len(table) - sick:,} normal, "
-    f"{sick:,} with pneumonia."
+    count = "1 film" if len(table) == 1 else f"{len(table):,} films"
+    words = f"{count}{of}: {len(table) - sick:,} normal, {sick:,} with pneumonia."
     if source.shipped:
         words += " None of them was used for training or for choosing anything."
     remarks = [*table.notes, *(["Fewer than 30 films of a class, so its numbers say little."] if few(table) else [])]

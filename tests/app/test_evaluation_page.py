@@ -81,6 +81,8 @@ def test_it_opens_full_on_a_clean_machine(shipped: ScoreTable) -> None:
     assert f"{oracle.average_precision_score(shipped.labels, shipped.scores):.4f}" in said
     assert len(page.get("plotly_chart")) == 5, "ROC, precision-recall, calibration, subgroups, history"
     assert said.count("Easily misread.") == 9
+    sick = int(shipped.labels.sum())
+    assert f"779 films of 445 patients: {779 - sick} normal, {sick} with pneumonia. None of them" in said
 
 
 def test_numbers_and_intervals_are_those_on_the_card() -> None:
