@@ -21,10 +21,9 @@ from ui.plot_frame import Table, show_downloads, show_plot, show_words
 from ui.scores import Source
 from ui.state import session
 from ui.town import show_town
-from ui.widgets import choose, slide
+from ui.widgets import offer, slide
 
 _LEADING = ("sensitivity", "specificity", "precision", "accuracy", "balanced_accuracy", "f1", "mcc")
-_OWN = "set by hand"
 _AIM_NAMES = {"looks": "The app's", "youden": "Youden", "sensitivity 95 %": "Find 95 %"}
 
 
@@ -87,19 +86,16 @@ def _show_choice(source: Source, threshold: float) -> None:
     )
     if not source.aims:
         return
-    here = next((aim for aim, at in source.aims.items() if abs(at - threshold) < 1e-9), _OWN)
-    options = [*source.aims, *([_OWN] if here == _OWN else [])]
-    choose(
+    here = next((aim for aim, at in source.aims.items() if abs(at - threshold) < 1e-9), None)
+    offer(
         "Chosen on validation films, for an aim",
-        options,
-        value=here,
+        {aim: f"{_AIM_NAMES[aim]} · {at:.2f}" for aim, at in source.aims.items()},
+        chosen=here,
         key="aim",
-        on_choice=lambda aim: move(source.aims[aim]) if aim in source.aims else None,
-        names={aim: f"{_AIM_NAMES[aim]} · {at:.2f}" for aim, at in source.aims.items()},
-        pills=True,
+        on_choice=lambda aim: move(source.aims[aim]),
     )
-    if here in AIMS:
-        st.html(f'<p class="pn-fine">{escape(AIMS[here][:1].upper() + AIMS[here][1:])}.</p>')
+    words = AIMS.get(here, "") if here else "Set by hand, for no aim"
+    st.html(f'<p class="pn-fine">{escape(words[:1].upper() + words[1:])}.</p>')
 
 
 def _show_matrix(cells: Counts, threshold: float) -> None:

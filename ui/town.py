@@ -12,7 +12,7 @@ from model.evaluation import predictive_values
 from ui.plot_frame import show_downloads, show_words
 from ui.state import session
 from ui.verdict import percent
-from ui.widgets import choose, slide
+from ui.widgets import offer, slide
 
 PEOPLE = 1000
 _USUAL = 10.0
@@ -55,14 +55,12 @@ def show_town(sensitivity: Interval, specificity: Interval, *, own: float, thres
             on_choice=move,
             format="%d %%",
         )
-        here = next((name for name, value in fixed.items() if value == prevalence), "another share")
-        choose(
+        offer(
             "Or",
-            [*fixed, *(["another share"] if here not in fixed else [])],
-            value=here,
-            key="prevalence-fixed",
-            on_choice=lambda name: move(fixed[name]) if name in fixed else None,
-            pills=True,
+            {name: name for name in fixed},
+            chosen=next((name for name, value in fixed.items() if value == prevalence), None),
+            key="prevalence",
+            on_choice=lambda name: move(fixed[name]),
         )
         counts = people(sensitivity.value, specificity.value, prevalence / 100)
         st.html(_words(sensitivity, specificity, prevalence / 100, counts))

@@ -7,6 +7,7 @@ before the widget is drawn, so that an address, a component or another widget ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 
 import streamlit as st
 
@@ -82,6 +83,39 @@ def choose_number(label: str, *, value: int, most: int, key: str, on_choice: Cal
         on_change=lambda: on_choice(int(st.session_state[widget])),
         width=150,
     )
+
+
+def offer(
+    label: str, options: Mapping[str, str], *, chosen: str | None, key: str, on_choice: Callable[[str], None]
+) -> None:
+    """Draw shortcuts to some values of another widget, as buttons.
+
+    They hold no value of their own. Two widgets that held one value between them would answer for each other: what the
+    browser still says of the one undoes what was just done to the other.
+
+    Parameters
+    ----------
+    label : str
+        What they are for.
+    options : Mapping of str to str
+        The values, and what they are called.
+    chosen : str or None
+        The one that is chosen now.
+    key : str
+        Of the buttons.
+    on_choice : callable
+        Called with the value before the page is drawn again.
+    """
+    st.html(f'<p class="pn-offer">{escape(label)}</p>')
+    with st.container(horizontal=True, gap="xsmall", key=f"offer-{key}"):
+        for number, (option, name) in enumerate(options.items()):
+            st.button(
+                name,
+                key=f"offer-{key}-{number}",
+                on_click=on_choice,
+                args=(option,),
+                type="primary" if option == chosen else "secondary",
+            )
 
 
 def slide(
