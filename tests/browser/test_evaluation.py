@@ -35,6 +35,13 @@ def cell(page: Page, name: str) -> int:
     return int(said.replace(",", ""))
 
 
+def upload(page: Page, file: Path) -> None:
+    """Open the popover, which closes itself after each file, and give it a file."""
+    expect(page.locator("input[type=file]")).to_have_count(0)
+    page.get_by_role("button", name="Evaluate another model").click()
+    page.locator("input[type=file]").set_input_files(file)
+
+
 def test_the_keyboard_moves_the_threshold_and_the_dot(app: AppServer, page: Page) -> None:
     open_evaluation(page, app)
     table = shipped_scores("test")
@@ -76,20 +83,17 @@ def test_someone_elses_scores_and_back(app: AppServer, page: Page, tmp_path: Pat
     (tmp_path / "theirs.csv").write_text("id,label,score,view\n" + "\n".join(lines))
     (tmp_path / "broken.csv").write_text("id,label,score\na,1,NaN\n")
     open_evaluation(page, app)
-    page.get_by_role("button", name="Evaluate another model").click()
-    page.get_by_label("Scores and labels").locator("input[type=file]").or_(
-        page.locator("input[type=file]")
-    ).first.set_input_files(tmp_path / "theirs.csv")
-    expect(page.locator(".pn-source")).to_contain_text("theirs.csv")
+    upload(page, tmp_path / "theirs.csv")
+    expect(page.locator(".pn-source", has_text="theirs.csv")).to_be_visible()
     settle(page)
     assert sum(cell(page, name) for name in ("tn", "fp", "fn", "tp")) == 500
     assert "UploadedFileManager" not in app.metrics()
-    page.keyboard.press("Escape")
-    if not page.locator("input[type=file]").first.is_visible():
-        page.get_by_role("button", name="Evaluate another model").click()
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.csv")
+    upload(page, tmp_path / "broken.csv")
     expect(page.locator(".pn-problem")).to_contain_text("score “NaN” in line 2, which is no number")
-    expect(page.locator(".pn-source")).to_contain_text("The shipped network")
+    expect(page.locator(".pn-source", has_text="theirs.csv")).to_be_visible()
+    page.get_by_role("button", name="Back to the network's own films").click()
+    expect(page.locator(".pn-source", has_text="The shipped network")).to_be_visible()
+    expect(page.locator(".pn-problem")).to_have_count(0)
 
 
 def test_a_plot_leaves_as_picture_and_as_numbers(app: AppServer, page: Page, tmp_path: Path) -> None:
