@@ -61,36 +61,22 @@ def show_downloads(name: Plot, *, picture: Callable[[], Figure] | None, numbers:
     with st.container(horizontal=True, gap="xxsmall", key=f"take-{name}"):
         if picture is not None:
             made = picture
-            st.download_button(
-                "PNG",
-                lambda: as_bytes(made(), "png"),
-                file_name=f"{name}.png",
-                mime="image/png",
-                key=f"png-{name}",
-                on_click="ignore",
-                type="tertiary",
-                icon=":material/download:",
-            )
-            st.download_button(
-                "SVG",
-                lambda: as_bytes(made(), "svg"),
-                file_name=f"{name}.svg",
-                mime="image/svg+xml",
-                key=f"svg-{name}",
-                on_click="ignore",
-                type="tertiary",
-                icon=":material/download:",
-            )
-        st.download_button(
-            "Numbers",
-            lambda: as_csv(numbers()),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            key=f"csv-{name}",
-            on_click="ignore",
-            type="tertiary",
-            icon=":material/download:",
-        )
+            _button("PNG", name, "png", "image/png", lambda: as_bytes(made(), "png"))
+            _button("SVG", name, "svg", "image/svg+xml", lambda: as_bytes(made(), "svg"))
+        _button("Numbers", name, "csv", "text/csv", lambda: as_csv(numbers()))
+
+
+def _button(label: str, name: Plot, ending: str, mime: str, data: Callable[[], bytes | str]) -> None:
+    st.download_button(
+        label,
+        data,
+        file_name=f"{name}.{ending}",
+        mime=mime,
+        key=f"{ending}-{name}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
 
 
 def as_csv(table: Table) -> str:
