@@ -14,7 +14,7 @@ from model.bootstrap import Band, Interval
 from model.calibration import Bin
 from model.evaluation import Curve, most_wrong_first
 from model.evaluation_words import NAMES, PLOTS, Plot
-from model.paper import FILMS, reported
+from model.paper import FILMS, on_its_films, reported
 from model.plots import as_bytes, calibration_plot, precision_recall_plot, roc_plot, subgroup_plot, with_range
 from model.scores import ScoreTable
 from model.thresholds import AIMS
@@ -83,14 +83,15 @@ def html_page(report: Mapping[str, Any], table: ScoreTable) -> str:
 
 def paper_table(ours: Mapping[str, Interval], *, name: str, by_patient: bool) -> str:
     """Return the paper's numbers beside ours, each with its interval, as an HTML table."""
-    paper = reported()
+    paper, same_footing = reported(), on_its_films(ours)
     rows = "".join(
         f"<tr><td>{escape(NAMES[name])}</td><td>{with_range(paper.numbers[name])}</td>"
-        f"<td>{with_range(ours[name])}</td></tr>"
+        f"<td>{with_range(ours[name])}</td><td>{with_range(same_footing[name])}</td></tr>"
         for name in ("accuracy", "sensitivity", "precision")
     )
     return (
-        f'<div class="scroll"><table><thead><tr><th></th><th>The paper</th><th>{escape(name)}</th></tr></thead>'
+        f'<div class="scroll"><table><thead><tr><th></th><th>The paper</th><th>{escape(name)}</th><th>The same, '
+        "if it stood on as many films</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div><p>{escape(paper_words(by_patient=by_patient))}</p>"
     )
 
@@ -198,6 +199,7 @@ def _subgroups(parts: Sequence[Mapping[str, Any]]) -> list[str]:
         "<h2>For whom?</h2>",
         _figure("subgroups", picture),
         '<div class="scroll"><table><thead><tr><th>Subgroup</th><th>Films</th><th>Patients</th><th>Sick</th>'
+        ""
         ""
         ""
         f"<th>AUROC</th><th>Sensitivity</th><th>Specificity</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>",

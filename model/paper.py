@@ -6,6 +6,8 @@ The paper fine-tunes VGG16 on chest films of the RSNA challenge (0 normal, 1 inf
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.bootstrap import Interval
@@ -54,6 +56,16 @@ def reported() -> Reported:
         infected=infected,
         called=called,
     )
+
+
+def on_its_films(numbers: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return other numbers with the intervals they would have if they stood on as many films as the paper's."""
+    paper = reported()
+    counts = {"accuracy": FILMS, "sensitivity": paper.infected, "precision": paper.called}
+    return {
+        name: numbers[name] if math.isnan(numbers[name].value) else allowed(numbers[name].value, count)
+        for name, count in counts.items()
+    }
 
 
 def allowed(share: float, films: int) -> Interval:

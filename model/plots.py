@@ -16,6 +16,7 @@ from model.bootstrap import Band, Interval
 from model.calibration import Bin
 from model.evaluation import Curve
 from model.history import History
+from model.metrics import Counts
 
 Format = Literal["png", "svg"]
 
@@ -26,6 +27,9 @@ mpl.rcParams["svg.hashsalt"] = "pneumoscope"
 _MAIN, _OTHER, _MUTED = "#0b6467", "#c46a00", "#6b7a76"
 _COLORS = ("#0b6467", "#c46a00", "#5b4b9a", "#9b2c2c", "#3d7a2e", "#52605c")
 _DPI = 160
+_SICK = "#9b2c2c"
+_DARK = 0.6
+_ACROSS = 50
 _LONGEST_TITLE = 90
 
 
@@ -88,6 +92,48 @@ def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
     below.set_xlim(-0.02, 1.02)
     _bare(above)
     _bare(below)
+    return figure
+
+
+def confusion_plot(cells: Counts) -> Figure:
+    """Return a confusion matrix: rows true, columns called, each cell as dark as its share of its row."""
+    figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    counts = np.array([[cells.tn, cells.fp], [cells.fn, cells.tp]], dtype=np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="GnBu", vmin=0, vmax=1)
+    for row in range(2):
+        for column in range(2):
+            ink = "white" if shares[row, column] > _DARK else "black"
+            words = f"{int(counts[row, column]):,}\n{100 * shares[row, column]:.1f} %"
+            axes.text(column, row, words, ha="center", va="center", color=ink, fontsize=13)
+    axes.set_xticks([0, 1], ["called normal", "called pneumonia"])
+    axes.set_yticks([0, 1], ["truly normal", "truly pneumonia"])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def town_plot(found: int, missed: int, alarmed: int, cleared: int) -> Figure:
+    """Return people as dots in rows of fifty: called sick first, the sick filled."""
+    kinds = [
+        (found, "sick, called sick", _OTHER, _OTHER),
+        (alarmed, "healthy, called sick", "white", _OTHER),
+        (missed, "sick, called healthy", _SICK, _SICK),
+        (cleared, "healthy, called healthy", "white", "#a9bab6"),
+    ]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    start = 0
+    for count, name, face, edge in kinds:
+        places = np.arange(start, start + count)
+        axes.scatter(
+            places % _ACROSS, places // _ACROSS, s=22, facecolor=face, edgecolor=edge, label=f"{count:,} {name}"
+        )
+        start += count
+    axes.invert_yaxis()
+    axes.set_axis_off()
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
 

@@ -12,7 +12,7 @@ from model.bootstrap import Bootstrap, Interval
 from model.evaluation import Curve, precision_recall, roc
 from model.evaluation_words import MEANINGS, NAMES
 from model.metrics import CALLED, Counts, all_numbers
-from model.plots import precision_recall_plot, roc_plot, titled
+from model.plots import confusion_plot, precision_recall_plot, roc_plot, subgroup_plot, titled
 from model.thresholds import AIMS
 from ui.card import Estimate, estimates_html
 from ui.evaluation_charts import precision_recall_figure, roc_figure
@@ -44,17 +44,18 @@ def show_threshold(source: Source, drawn: Bootstrap | None, curves: tuple[Curve,
     table = source.table
     cells = Counts.at(table.labels, table.scores, threshold=threshold)
     numbers = _numbers(source, drawn, threshold)
+    about = f"{source.name}, {len(source.table):,} films, threshold {threshold:.2f}"
     st.html('<div class="pn-section"><h3>At one threshold</h3></div>')
     left, right = st.columns([1, 1.1], gap="large")
     with left:
         _show_choice(source, threshold)
-        _show_matrix(cells, threshold)
+        _show_matrix(cells, threshold, about)
         show_words("confusion")
     with right:
-        _show_numbers(numbers, threshold)
+        _show_numbers(numbers, threshold, about)
     show_films(source, threshold)
     if table.classes == 2:
-        _show_curves(source, drawn, curves, numbers, threshold)
+        _show_curves(source, drawn, curves, numbers, about)
         show_town(numbers["sensitivity"], numbers["specificity"], own=float(table.labels.mean()), threshold=threshold)
     session().place.write()
 
@@ -98,7 +99,7 @@ def _show_choice(source: Source, threshold: float) -> None:
     st.html(f'<p class="pn-fine">{escape(words[:1].upper() + words[1:])}.</p>')
 
 
-def _show_matrix(cells: Counts, threshold: float) -> None:
+def _show_matrix(cells: Counts, threshold: float, about: str) -> None:
     place = session().place
     chosen = place.get("films")
 
@@ -121,7 +122,7 @@ def _show_matrix(cells: Counts, threshold: float) -> None:
                 )
     show_downloads(
         "confusion",
-        picture=None,
+        picture=lambda: titled(confusion_plot(cells), about),
         numbers=lambda: (
             ("truth", "called normal", "called pneumonia", "threshold"),
             (
@@ -139,7 +140,7 @@ def _numbers(source: Source, drawn: Bootstrap | None, threshold: float) -> dict[
     return {name: Interval(value=value, low=float("nan"), high=float("nan")) for name, value in found.items()}
 
 
-def _show_numbers(numbers: dict[str, Interval], threshold: float) -> None:
+def _show_numbers(numbers: dict[str, Interval], threshold: float, about: str) -> None:
     known = {name: numbers[name] for name in _LEADING if not np.isnan(numbers[name].value)}
     spans = {
         NAMES[name]: Estimate(value=number.value, low=number.low, high=number.high)
@@ -165,7 +166,12 @@ def _show_numbers(numbers: dict[str, Interval], threshold: float) -> None:
     with st.expander("What each number means"):
         lines = "".join(f"<li><b>{escape(NAMES[name])}</b>: {escape(MEANINGS[name])}</li>" for name in NAMES)
         st.html(f'<ul class="pn-list">{lines}</ul>')
-    show_downloads("numbers", picture=None, numbers=lambda: _numbers_table(numbers, threshold))
+    rows_drawn = [(NAMES[name], number, False) for name, number in known.items()]
+    show_downloads(
+        "numbers",
+        picture=lambda: titled(subgroup_plot(rows_drawn, label="Value, with its 95 % interval"), about),
+        numbers=lambda: _numbers_table(numbers, threshold),
+    )
 
 
 def _numbers_table(numbers: dict[str, Interval], threshold: float) -> Table:
@@ -178,12 +184,11 @@ def _show_curves(
     drawn: Bootstrap | None,
     curves: tuple[Curve, Curve],
     numbers: dict[str, Interval],
-    threshold: float,
+    about: str,
 ) -> None:
     st.html('<div class="pn-section"><h3>At every threshold</h3></div>')
     left, right = st.columns(2, gap="large")
     prevalence = float(source.table.labels.mean())
-    about = f"{source.name}, {len(source.table):,} films, threshold {threshold:.2f}"
     at = {name: numbers[name].value for name in ("sensitivity", "specificity", "precision")}
     with left:
         band = drawn.roc_band() if drawn is not None else None

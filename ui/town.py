@@ -9,6 +9,7 @@ import streamlit as st
 
 from model.bootstrap import Interval
 from model.evaluation import predictive_values
+from model.plots import titled, town_plot
 from ui.plot_frame import show_downloads, show_words
 from ui.state import session
 from ui.verdict import percent
@@ -69,7 +70,9 @@ def show_town(sensitivity: Interval, specificity: Interval, *, own: float, thres
     show_words("prevalence")
     show_downloads(
         "prevalence",
-        picture=None,
+        picture=lambda: titled(
+            town_plot(*counts), f"1,000 people, {prevalence:g} % of them sick, threshold {threshold:.2f}"
+        ),
         numbers=lambda: (
             ("group", "people of 1000", "threshold", "percent sick"),
             [

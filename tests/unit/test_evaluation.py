@@ -22,7 +22,7 @@ from model.evaluation import (
     subgroups,
     without_nan,
 )
-from model.paper import ACCURACY, FILMS, PRECISION, RECALL, RIGHT, allowed, reported
+from model.paper import ACCURACY, FILMS, PRECISION, RECALL, RIGHT, allowed, on_its_films, reported
 from model.scores import ScoreTable, read_scores
 
 
@@ -170,4 +170,6 @@ def test_the_papers_counts_follow_from_its_numbers() -> None:
     assert wrong == pytest.approx(FILMS - RIGHT, abs=1)
     assert found / paper.called == pytest.approx(PRECISION, abs=0.005)
     assert paper.numbers["accuracy"].low < ACCURACY < paper.numbers["accuracy"].high
+    same = on_its_films(paper.numbers)
+    assert same["sensitivity"].low == pytest.approx(paper.numbers["sensitivity"].low)
     assert allowed(0.969, 534).high - allowed(0.969, 534).low == pytest.approx(0.0302, abs=1e-3)
