@@ -34,10 +34,11 @@ _COLUMNS = MappingProxyType(
 )
 _WORDS = MappingProxyType(
     {
-        **dict.fromkeys(("0", "0.0", "normal", "negative", "no", "false", "healthy"), 0),
-        **dict.fromkeys(("1", "1.0", "pneumonia", "positive", "yes", "true", "sick", "infected"), 1),
+        **dict.fromkeys(("0", "normal", "negative", "no", "false", "healthy"), 0),
+        **dict.fromkeys(("1", "pneumonia", "positive", "yes", "true", "sick", "infected"), 1),
     }
 )
+_TRAILING_ZEROS = r"^([01])\.0*$"
 _DECIMAL_COMMA = r"^([01]),(\d+)$"
 _USUAL_GROUPS = ("age", "sex", "view", "cause")
 
@@ -134,7 +135,10 @@ def read_scores(content: bytes, *, name: str = "This table") -> ScoreTable:
     if not text.strip():
         raise EvaluationError(f"{name} is empty; a table with the columns label and score is expected.")
     notes: list[str] = []
-    frame = _from_lines(text, name, notes) if text.lstrip().startswith("{") else _from_csv(text, name)
+    has_header = not text.lstrip().startswith("{")
+    frame = _from_csv(text, name) if has_header else _from_lines(text, name, notes)
+    # From here on the index says in which line a film stands, blank lines not counted.
+    frame.index = pd.RangeIndex(1 + has_header, len(frame) + 1 + has_header)
     if len(frame) > MOST_ROWS:
         raise EvaluationError(f"{name} has {len(frame):,} rows; at most {MOST_ROWS:,} are read.")
     if not len(frame):
@@ -196,7 +200,7 @@ def _from_csv(text: str, name: str) -> pd.DataFrame:
     try:
         header = next(csv.reader([first], delimiter=delimiter))
         lowered = [column.strip().lower() for column in header]
-        twice = sorted({column for column in lowered if lowered.count(column) > 1})
+        twice = sorted({column for column in lowered if column and lowered.count(column) > 1})
         if twice:
             raise EvaluationError(f"{name} has the column “{twice[0]}” twice; keep one.")
         frame = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, skipinitialspace=True)
@@ -220,10 +224,14 @@ def _table(frame: pd.DataFrame, name: str, notes: list[str]) -> ScoreTable:
         )
     labels = _labels(frame[found["label"]], name)
     scores = _scores(frame[found["score"]], name)
-    ids = frame[found["id"]].str.strip() if found["id"] else pd.Series([f"row {k + 1}" for k in range(len(frame))])
+    ids = (
+        frame[found["id"]].str.strip()
+        if found["id"]
+        else pd.Series([f"row {k + 1}" for k in range(len(frame))], index=frame.index)
+    )
     repeated = ids[ids.duplicated()]
     if len(repeated):
-        lines = (np.flatnonzero(ids.to_numpy() == repeated.iloc[0])[:2] + 2).tolist()
+        lines = ids.index[ids == repeated.iloc[0]].tolist()
         raise EvaluationError(
             f"{name} names {_films(len(set(repeated)))} more than once, first “{_short(repeated.iloc[0])}” in lines "
             f"{lines[0]:,} and {lines[1]:,}; keep one row per film."
@@ -251,11 +259,12 @@ def _column(frame: pd.DataFrame, usual: Sequence[str]) -> str | None:
 
 
 def _labels(column: pd.Series, name: str) -> Labels:
-    words = column.str.strip().str.lower().map(_WORDS)
-    wrong = np.flatnonzero(words.isna().to_numpy())
+    plain = column.str.strip().str.lower().str.replace(_TRAILING_ZEROS, r"\1", regex=True)
+    words = plain.map(_WORDS)
+    wrong = column.index[words.isna()]
     if len(wrong):
         raise EvaluationError(
-            f"{name} says label “{_short(column.iloc[wrong[0]])}” in line {wrong[0] + 2:,}"
+            f"{name} says label “{_short(column[wrong[0]])}” in line {wrong[0]:,}"
             f"{_and_more(len(wrong))}; expected 0 or 1, or normal or pneumonia."
         )
     return np.asarray(words, dtype=np.int64)
@@ -269,10 +278,10 @@ def _scores(column: pd.Series, name: str) -> Scores:
         (np.isnan(numbers), "which is no number"),
         ((numbers < 0) | (numbers > 1), "which lies outside 0 to 1; give probabilities, not logits or percentages"),
     ):
-        places = np.flatnonzero(wrong)
+        places = column.index[wrong]
         if len(places):
             raise EvaluationError(
-                f"{name} says score “{_short(column.iloc[places[0]])}” in line {places[0] + 2:,}"
+                f"{name} says score “{_short(column[places[0]])}” in line {places[0]:,}"
                 f"{_and_more(len(places))}, {what}."
             )
     return numbers

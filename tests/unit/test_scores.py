@@ -45,6 +45,11 @@ def test_columns_are_part_of_what_a_table_is() -> None:
     assert read_scores(PLAIN.replace("AP", "LL").encode()).digest != read_scores(PLAIN.encode()).digest
 
 
+def test_empty_columns_and_numbers_written_longer_are_no_trouble() -> None:
+    table = read_scores(b"label,score,,\n1.00,0.5,,\n0.,1,,\n")
+    assert table.labels.tolist() == [1, 0] and not table.attributes
+
+
 def test_a_decimal_comma_where_semicolons_separate() -> None:
     table = read_scores(b"label;score\n1;0,75\n0;0\n0;1,0\n")
     assert table.scores.tolist() == [0.75, 0, 1]
@@ -90,7 +95,8 @@ def test_half_a_line_at_the_end_is_left_out() -> None:
         ("label,score\n1,.5\n0,.5,7,8\n", "is no table: .*line 3"),
         ('{"label": 1, "score": 0.5}\n{"la\n{"label": 0, "score": 0.5}\n', "line 2, is no JSON"),
         ('{"label": 1, "score": 0.5}\n[1]\n', "line 2, holds no JSON object"),
-        ('{"label": 1}\n{"label": 0, "score": 0.5}\n', "score “” in line 2"),
+        ('{"label": 1}\n{"label": 0, "score": 0.5}\n', "score “” in line 1"),
+        ('{"label": 1, "score": 2.5}\n{"label": 0, "score": 0.5}\n', "score “2.5” in line 1"),
     ],
 )
 def test_what_cannot_be_read_gets_one_sentence(content: str, sentence: str) -> None:
