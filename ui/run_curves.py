@@ -20,6 +20,7 @@ from ui.widgets import choose
 VARIABLE = "PNEUMOSCOPE_RUNS"
 _SHIPPED = "the shipped network"
 _LOOK_AGAIN_S = 2.0
+_NEW_RUNS_S = 6.0
 _MOST_RUNS = 30
 _KEY = "history-runs"
 _MEASURE = "history-measure"
@@ -50,6 +51,7 @@ def show_runs() -> None:
             key=_KEY,
         )
     _curves(runs)
+    _watch(folder, set(runs))
 
 
 def runs_folder() -> Path:
@@ -91,6 +93,15 @@ def _curves(runs: dict[str, Path]) -> None:
         )
 
     draw()
+
+
+def _watch(folder: Path, known: set[str]) -> None:
+    @st.fragment(run_every=_NEW_RUNS_S)
+    def look() -> None:
+        if {path.name for path in find_runs(folder)[:_MOST_RUNS]} != known:
+            st.rerun()
+
+    look()
 
 
 def _read(chosen: list[str], runs: dict[str, Path]) -> list[History]:

@@ -108,13 +108,15 @@ def test_a_plot_leaves_as_picture_and_as_numbers(app: AppServer, page: Page, tmp
 
 
 def test_a_run_grows_on_the_page_while_it_trains(app: AppServer, page: Page, runs: Path) -> None:
+    open_evaluation(page, app)
+    expect(page.get_by_text("alive is training")).to_have_count(0)
     run = Run.create(runs / "alive", {"seed": 0})
 
     def epoch(number: int) -> None:
         run.log("epoch", phase=1, epoch=number, size=64, loss=1 / number, val_loss=1.1 / number, best=True)
 
     epoch(1)
-    open_evaluation(page, app)
+    # The open page notices by itself that there is a new run.
     status = page.get_by_text("alive is training")
     expect(status).to_be_visible()
     points = page.locator(".st-key-plot-history .scatterlayer .trace").filter(has=page.locator(".points path"))
