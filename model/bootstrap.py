@@ -24,7 +24,7 @@ ALONG = np.linspace(0, 1, 101)
 """False positive rates, and recalls, at which the bands of the two curves are known."""
 
 _CELLS = 1_500_000
-_PERFECT_AT_ONE = ("auroc", "average_precision", "balanced_accuracy", "f1", "mcc")
+_NO_WIDTH = 1e-6
 _LEVELS = (2.5, 97.5)
 
 Floats = NDArray[np.float64]
@@ -119,7 +119,8 @@ class Bootstrap:
 
         Resamples in which a number is undefined are left out of its interval. Where there is no mistake to be drawn,
         all resamples say 1 (or 0), which would be an interval without width however few the films; such a share gets
-        Wilson's interval for as many cases as it has patients, and a number made of several shares none at all.
+        Wilson's interval for as many cases as it has patients. Any other number of which all resamples say the
+        same (of one patient, for example) gets no interval: NaN.
         """
         observed = {**self._observed, **at_threshold(self.labels, self.scores, threshold=threshold)}
         drawn = {**self.whole, **self.counts(threshold).numbers()}
@@ -128,7 +129,7 @@ class Bootstrap:
             if found[name].low == found[name].high == observed[name] and observed[name] in (0.0, 1.0):
                 low, high = wilson(observed[name], len(np.unique(self.patients[films])))
                 found[name] = Interval(value=observed[name], low=low, high=high)
-        return {name: _without_certainty(name, number) for name, number in found.items()}
+        return {name: _without_certainty(number) for name, number in found.items()}
 
     def _counted(self, threshold: float) -> dict[str, NDArray[np.bool_]]:
         """Return which films each share is a share of."""
@@ -162,8 +163,9 @@ def interval(value: float, drawn: Floats) -> Interval:
     return Interval(value=value, low=float(low), high=float(high))
 
 
-def _without_certainty(name: str, number: Interval) -> Interval:
-    if name in _PERFECT_AT_ONE and number.low == number.high == number.value == 1:
+def _without_certainty(number: Interval) -> Interval:
+    """Return a number without its interval where that has no width: the films allow none."""
+    if number.high - number.low < _NO_WIDTH:
         return Interval(value=number.value, low=float("nan"), high=float("nan"))
     return number
 

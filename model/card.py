@@ -20,7 +20,7 @@ import numpy as np
 
 from model.cache import atomic_path, cache_dir, file_digest
 from model.card_text import card_page, card_summary
-from model.checkpoint import SHIPPED, load_checkpoint, read_card, save_checkpoint, write_card
+from model.checkpoint import SHIPPED, Files, load_checkpoint, read_card, save_checkpoint, write_measured
 from model.errors import CheckpointError, DatasetError, PneumoscopeError, RunError
 from model.evaluation import without_nan
 from model.films import Films, cache_for, read_films
@@ -74,7 +74,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], shipped.model)
-    found = measure(scorer, dataset, out, cache=cache, stress_films=stress_films)
+    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films)
     before = run.config.get("started_from", {})
     look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     epochs = [e for e in run.events() if e["event"] == "epoch"]
@@ -100,7 +100,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, some)},
         "not_meant_for": [_NO_CLINICAL_USE, *dataset.not_meant_for, _NO_OTHER_PICTURES],
     }
-    return _written(out, card)
+    return _written(out, card, files)
 
 
 def measure_again(out: Path, config: TrainingConfig, *, stress_films: int = 0) -> dict[str, Any]:
@@ -129,14 +129,13 @@ def measure_again(out: Path, config: TrainingConfig, *, stress_films: int = 0) -
         )
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(cache_dir() / "scores" / shipped.sha256[:12], shipped.model)
-    found = measure(scorer, dataset, out, cache=cache, stress_films=stress_films)
+    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films)
     found.pop("unreadable")
-    return _written(out, {**shipped.card, "partition": partition_of(config), **found})
+    return _written(out, {**shipped.card, "partition": partition_of(config), **found}, files)
 
 
-def _written(out: Path, card: dict[str, Any]) -> dict[str, Any]:
-    card = without_nan(card)
-    write_card(out, card)
+def _written(out: Path, card: dict[str, Any], files: Files) -> dict[str, Any]:
+    card = write_measured(out, without_nan(card), files)
     write_page(out, card)
     return card
 

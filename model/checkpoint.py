@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from model.vgg16 import build_classifier
 SHIPPED = Path(__file__).resolve().parent / "pretrained"
 WEIGHTS = "weights.npz"
 CARD = "card.json"
-NOVELTY = "novelty.npz"
 SCORES = "scores.jsonl"
 MAX_BYTES = 45_000_000
 
@@ -48,6 +47,8 @@ class Checkpoint:
         Of the weight file.
     novelty : Novelty or None
         What tells chest films from other pictures, where the checkpoint has it.
+    thresholds : Mapping of str to float
+        What validation films chose, by the aim (see `model.thresholds.AIMS`); empty where the card does not say.
     """
 
     model: keras.Model
@@ -55,6 +56,23 @@ class Checkpoint:
     threshold: float
     sha256: str
     novelty: Novelty | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Files:
+    """What goes beside a card.
+
+    Attributes
+    ----------
+    scores : str
+        Validation and test films as JSON lines.
+    novelty : Novelty
+        What tells chest films from other pictures.
+    """
+
+    scores: str
+    novelty: Novelty
 
 
 def save_checkpoint(model: keras.Model, folder: Path, *, architecture: Mapping[str, Any], threshold: float) -> str:
@@ -138,7 +156,8 @@ def load_checkpoint(folder: Path = SHIPPED, *, calibrated: bool = True) -> Check
         architecture = dict(card["architecture"])
         threshold = float(card["threshold"])
         temperature = float(card.get("temperature", 1.0)) if calibrated else 1.0
-    except (KeyError, TypeError, ValueError) as error:
+        thresholds = {str(aim): float(entry["threshold"]) for aim, entry in card.get("thresholds", {}).items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"The card in {_shown(folder)} lacks {error}; make it again with python -m model.card."
         ) from error
@@ -159,7 +178,7 @@ def load_checkpoint(folder: Path = SHIPPED, *, calibrated: bool = True) -> Check
             f"{_shown(path)} has SHA-256 {found[:12]}..., its card says {expected[:12]}...; "
             "the file was changed or cut, restore it with git checkout."
         )
-    model = build_classifier(**architecture, seed=None)
+    model = _built(architecture, folder)
     _assign(model, content, path)
     if not 0 < temperature < math.inf:
         raise CheckpointError(
@@ -173,16 +192,38 @@ def load_checkpoint(folder: Path = SHIPPED, *, calibrated: bool = True) -> Check
             f"The card in {_shown(folder)} has threshold {threshold}, expected a number between 0 and 1."
         )
     return Checkpoint(
-        model=model, card=card, threshold=threshold, sha256=found, novelty=_novelty(folder, card.get("novelty"))
+        model=model,
+        card=card,
+        threshold=threshold,
+        sha256=found,
+        novelty=_novelty(folder, card.get("novelty")),
+        thresholds=thresholds,
     )
 
 
-def save_novelty(folder: Path, novelty: Novelty) -> dict[str, Any]:
-    """Write what tells chest films from other pictures, and return the entry for the card."""
-    content = novelty.to_bytes()
-    with atomic_path(folder / NOVELTY) as temporary:
+def write_measured(folder: Path, card: dict[str, Any], files: Files) -> dict[str, Any]:
+    """Write a card and what goes beside it so that at any moment they belong together; returns the card.
+
+    What tells strangers apart is named by its content and written before the card that points to it; what an earlier
+    card pointed to goes last.
+    """
+    content, scores = files.novelty.to_bytes(), files.scores.encode("utf-8")
+    digest = _sha256(content)
+    name = f"novelty-{digest[:12]}.npz"
+    with atomic_path(folder / name) as temporary:
         temporary.write_bytes(content)
-    return {"file": NOVELTY, "sha256": _sha256(content)}
+    whole = {
+        **card,
+        "novelty": {"file": name, "sha256": digest, "limit": files.novelty.limit},
+        "scores": {"file": SCORES, "sha256": _sha256(scores)},
+    }
+    with atomic_path(folder / SCORES) as temporary:
+        temporary.write_bytes(scores)
+    write_card(folder, whole)
+    for old in folder.glob("novelty*.npz"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+    return whole
 
 
 def read_card(folder: Path = SHIPPED) -> dict[str, Any]:
@@ -213,10 +254,20 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _built(architecture: Mapping[str, Any], folder: Path) -> keras.Model:
+    try:
+        return build_classifier(**architecture, seed=None)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The card in {_shown(folder)} describes a network that cannot be built ({error}); restore it with git "
+            "checkout."
+        ) from error
+
+
 def _novelty(folder: Path, entry: Any) -> Novelty | None:
     if not isinstance(entry, dict):
         return None
-    path = folder / NOVELTY
+    path = folder / Path(str(entry.get("file", ""))).name
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -16,14 +16,13 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.cache import atomic_path
@@ -31,11 +30,13 @@ from model.checkpoint import SHIPPED, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, Example
 from model.errors import DatasetError, PneumoscopeError
 from model.evaluation import report
-from model.evaluation_page import html_page
-from model.films import Films, cache_for, read_films
+from model.evaluation_page import html_page, warnings
+from model.films import PLAIN_DOUBT, Films, cache_for, read_films
 from model.measuring import table_of
 from model.planning import load_dataset, partitioned
-from model.scores import write_scores
+from model.score_log import FILE as PARTIAL
+from model.score_log import Answer, ScoreLog, alone, writing
+from model.scores import ScoreTable, write_scores
 
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 SCORES, REPORT, PAGE = "scores.jsonl", "report.json", "report.html"
 
 _AT_ONCE = 64
-_PARTIAL = "scores.partial.jsonl"
+_BATCH = 8
 
 
 def evaluate(
@@ -80,120 +81,128 @@ def evaluate(
     PneumoscopeError
         If the data set cannot be used.
     """
-    dataset = load_dataset(config, needed=())
-    chosen = [e for e in dataset.examples if split in ("all", e.split)]
-    if not chosen:
-        raise DatasetError(
-            f"{config.data_dir} has no films in the {split} split of {config.dataset}; choose another --split."
-        )
-    films = read_films(chosen, cache=cache_for(len(chosen), config.cache))
-    out.mkdir(parents=True, exist_ok=True)
-    scores, kinds = _answers(checkpoint, films, out)
-    table = table_of(films, scores)
-    card = checkpoint.card
-    aims = {aim: float(entry["threshold"]) for aim, entry in card.get("thresholds", {}).items()}
-    with tqdm(total=100, desc="intervals", unit="%", disable=None) as bar:
+    with alone(out):
+        dataset = load_dataset(config, needed=())
+        chosen = [e for e in dataset.examples if split in ("all", e.split)]
+        if not chosen:
+            raise DatasetError(
+                f"{config.data_dir} has no films in the {split} split of {config.dataset}; choose another --split."
+            )
+        films = read_films(chosen, cache=cache_for(len(chosen), config.cache))
+        log = ScoreLog(out / PARTIAL, _key(checkpoint, films))
+        _score(checkpoint, films, log)
+        kinds = [kind for _, kind in log.answers]
+        table = table_of(films, np.array([score for score, _ in log.answers], dtype=np.float64))
+        with tqdm(total=100, desc="intervals", unit="%", disable=None) as bar:
 
-        def move(share: float) -> None:
-            bar.update(int(100 * share) - bar.n)
+            def move(share: float) -> None:
+                bar.update(int(100 * share) - bar.n)
 
-        measured = report(table, threshold=checkpoint.threshold, aims=aims, resamples=resamples, progress=move)
-    found: dict[str, Any] = {
-        "checkpoint": {
-            "sha256": checkpoint.sha256,
-            "threshold": checkpoint.threshold,
-            "temperature": card.get("temperature", 1.0),
-        },
-        "data": {
-            **dataset.provenance(),
-            "split": split,
-            "unreadable": len(films.unreadable),
-            "trained_on": len(_trained_on(card, config, chosen)),
-        },
-        "refused": {
-            "films": sum(kind != "" for kind in kinds),
-            "share": sum(kind != "" for kind in kinds) / len(kinds),
-            "why": dict(Counter(kind for kind in kinds if kind)),
-        },
-        **measured,
-    }
-    write_scores(out / SCORES, table, {"doubt": kinds})
-    with atomic_path(out / REPORT) as temporary:
-        temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with atomic_path(out / PAGE) as temporary:
-        temporary.write_text(html_page(found, table), encoding="utf-8")
-    (out / _PARTIAL).unlink(missing_ok=True)
+            measured = report(
+                table,
+                threshold=checkpoint.threshold,
+                aims=checkpoint.thresholds,
+                resamples=resamples,
+                progress=move,
+            )
+        found: dict[str, Any] = {
+            "checkpoint": {
+                "sha256": checkpoint.sha256,
+                "threshold": checkpoint.threshold,
+                "temperature": checkpoint.card.get("temperature", 1.0),
+            },
+            "data": {
+                **dataset.provenance(),
+                "split": split,
+                "unreadable": len(films.unreadable),
+                **_known_films(checkpoint.card, config, dataset, films.examples),
+            },
+            "refused": {
+                "films": sum(kind != "" for kind in kinds),
+                "share": sum(kind != "" for kind in kinds) / len(kinds),
+                "why": dict(Counter(kind for kind in kinds if kind)),
+            },
+            **measured,
+        }
+        _write(out, found, table, kinds)
+        log.remove()
     return found
 
 
-def _answers(checkpoint: Checkpoint, films: Films, out: Path) -> tuple[NDArray[np.float64], list[str]]:
+def _write(out: Path, found: Mapping[str, Any], table: ScoreTable, kinds: Sequence[str]) -> None:
+    with writing(out / SCORES):
+        write_scores(out / SCORES, table, {"doubt": kinds})
+    for name, text in (
+        (REPORT, json.dumps(found, indent=1, ensure_ascii=False) + "\n"),
+        (PAGE, html_page(found, table)),
+    ):
+        with writing(out / name), atomic_path(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _key(checkpoint: Checkpoint, films: Films) -> str:
+    """Name a network with everything that decides its answers, and films by all that can be told without reading."""
+    parts = [checkpoint.sha256, str(checkpoint.card.get("temperature")), str(checkpoint.card.get("novelty"))]
+    try:
+        parts += [e.loader.source(e.path) for e in films.examples]
+    except OSError as error:
+        raise DatasetError(f"A film went away while it was read ({error}); start again.") from error
+    return sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _score(checkpoint: Checkpoint, films: Films, log: ScoreLog) -> None:
     """Score films in small lots, each written down before the next one begins."""
     from model.scoring import answers_of
 
     read = answers_of(checkpoint.model)
-    names = "\n".join(f"{e.loader.stamp(e.path)} {e.path}" for e in films.examples)
-    temperature = checkpoint.card.get("temperature", 1.0)
-    key = sha256(f"{checkpoint.sha256} {temperature} {names}".encode()).hexdigest()
-    partial = out / _PARTIAL
-    lines = list(_lines_before(partial, key))
-    with tqdm(total=len(films), desc="scores", unit="film", initial=len(lines), mininterval=1) as bar:
-        if not lines:
-            partial.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
-        for start in range(len(lines), len(films), _AT_ONCE):
-            stop = min(start + _AT_ONCE, len(films))
-            new = _scored(checkpoint, read, [films.gray(k) for k in range(start, stop)])
-            with partial.open("a", encoding="utf-8") as stream:
-                stream.write("".join(json.dumps(line) + "\n" for line in new))
-            lines += new
-            bar.update(stop - start)
-    return np.array([score for score, _ in lines], dtype=np.float64), [kind for _, kind in lines]
+    done = len(log.answers)
+    with tqdm(total=len(films), desc="scores", unit="film", initial=done, mininterval=1) as bar:
+        for start in range(done, len(films), _AT_ONCE):
+            places = range(start, min(start + _AT_ONCE, len(films)))
+            log.add(_scored(checkpoint, read, films, places))
+            bar.update(len(places))
 
 
 def _scored(
-    checkpoint: Checkpoint, read: Callable[[Sequence[Any]], tuple[Any, Any]], films: Sequence[NDArray[np.float32]]
-) -> list[tuple[float, str]]:
-    found: list[tuple[float, str]] = []
-    for start in range(0, len(films), 8):
-        scores, pooled = read(films[start : start + 8])
-        doubts = checkpoint.novelty.doubts(pooled) if checkpoint.novelty else [None] * len(scores)
-        found += [
-            (round(float(score), 6), doubt.kind if doubt else "")
-            for score, doubt in zip(scores.tolist(), doubts, strict=True)
-        ]
+    checkpoint: Checkpoint, read: Callable[[Sequence[Any]], tuple[Any, Any]], films: Films, places: range
+) -> list[Answer]:
+    found: list[Answer] = []
+    for start in range(places.start, places.stop, _BATCH):
+        some = range(start, min(start + _BATCH, places.stop))
+        scores, pooled = read([films.gray(k) for k in some])
+        doubts = checkpoint.novelty.doubts(pooled) if checkpoint.novelty else [None] * len(some)
+        for k, score, doubt in zip(some, scores.tolist(), doubts, strict=True):
+            plain = films.examples[k].attributes.get(PLAIN_DOUBT, "")
+            found.append((round(float(score), 6), plain or (doubt.kind if doubt else "")))
     return found
 
 
-def _lines_before(partial: Path, key: str) -> Iterator[tuple[float, str]]:
-    """Yield what an earlier, stopped command has scored of the very same films with the very same network."""
-    try:
-        # What follows the last line feed was being written when the command was stopped.
-        lines = partial.read_text(encoding="utf-8").split("\n")[:-1]
-        if not lines or json.loads(lines[0]) != {"key": key}:
-            partial.unlink()
-            return
-        # All of it is cut off and written again, so that the file ends with a whole line.
-        rest = [json.loads(line) for line in lines[1:]]
-        with atomic_path(partial) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except (OSError, ValueError):
-        partial.unlink(missing_ok=True)
-        return
-    for score, kind in rest:
-        yield float(score), str(kind)
+def _known_films(
+    card: Mapping[str, Any], config: TrainingConfig, dataset: Dataset, films: Sequence[Example]
+) -> dict[str, int | None]:
+    """Count the films of people the network was trained on, and of those that chose its threshold and temperature.
 
-
-def _trained_on(card: Mapping[str, Any], config: TrainingConfig, films: Sequence[Example]) -> list[Example]:
-    """Return the films that the network was trained on, as far as its card can tell."""
-    if card.get("data", {}).get("name") != config.dataset or "partition" not in card:
-        return []
+    None where the card cannot tell: another data set, another selection of films, no word on how they were split.
+    """
+    unknown: dict[str, int | None] = {"trained_on": None, "used_for_choices": None}
+    told = card.get("data", {})
+    if told.get("name") != config.dataset or "partition" not in card:
+        return unknown
     try:
-        before: Dataset = load_dataset(
-            partitioned(config.dataset, Path(config.data_dir), card["partition"]), needed=()
-        )
-    except DatasetError:
-        return []
-    learned = {e.patient for e in before.of("train")} if before.fingerprint() == card["data"]["fingerprint"] else set()
-    return [e for e in films if e.patient in learned]
+        before = load_dataset(partitioned(config.dataset, Path(config.data_dir), card["partition"]), needed=())
+    except PneumoscopeError:
+        return unknown
+    if before.fingerprint() != told.get("fingerprint"):
+        return unknown
+    patients = {split: {e.patient for e in before.of(split)} for split in ("train", "val")}
+    # Films of the official splits that are in none of the network's own are known to nobody.
+    known = {e.patient for e in before.examples}
+    if any(e.patient not in known for e in films):
+        return unknown
+    return {
+        "trained_on": sum(e.patient in patients["train"] for e in films),
+        "used_for_choices": sum(e.patient in patients["val"] for e in films),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"model.evaluate: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"model.evaluate: {options.out} cannot be written ({error.strerror or error}).", file=sys.stderr)
+        print(f"model.evaluate: {error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
@@ -230,13 +239,7 @@ def summary(found: Mapping[str, Any]) -> str:
         f"{found['films']:,} films of {found['patients']:,} patients ({found['normal']:,} normal, "
         f"{found['pneumonia']:,} pneumonia), threshold {found['threshold']:.2f}"
     ]
-    if found["data"]["trained_on"]:
-        lines.append(
-            f"WARNING: {found['data']['trained_on']:,} of these films are of patients the network was trained on; "
-            "these numbers say nothing about new ones."
-        )
-    if found["few"]:
-        lines.append("WARNING: fewer than 30 films of a class; these numbers say little.")
+    lines += [f"WARNING: {warning}" for warning in warnings(found)]
     for name, number in found["numbers"].items():
         value, low, high = (number[key] for key in ("value", "low", "high"))
         shown = "undefined" if value is None else f"{value:.4f}"

@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from model.bootstrap import RESAMPLES, Band, Bootstrap, Interval, Progress, bootstrap
 from model.calibration import reliability
 from model.metrics import NAMES, Counts
-from model.scores import ScoreTable
+from model.scores import MOST_GROUPS, ScoreTable
 
 FEW = 30
 MOST_POINTS = 400
@@ -262,9 +262,15 @@ def _groups(table: ScoreTable) -> dict[str, dict[str, NDArray[np.bool_]]]:
     found: dict[str, dict[str, NDArray[np.bool_]]] = {}
     names = sorted(table.attributes, key=lambda name: (_FRONT.index(name) if name in _FRONT else len(_FRONT), name))
     for name in names:
-        values = _age_groups(table.attributes[name]) if name == "age" else table.attributes[name]
+        values = table.attributes[name]
+        in_years = _age_groups(values) if name == "age" else values
+        # Ages that are groups already, such as "18-40", stay as they are.
+        are_years = name == "age" and (in_years != "").any()
+        values = in_years if are_years else values
         known = [value for value in dict.fromkeys(np.sort(values).tolist()) if value]
-        if name == "age":
+        if name == "age" and not are_years and len(known) > MOST_GROUPS:
+            continue
+        if are_years:
             known = [label for label in map(_age_label, _AGES) if label in known]
         only_sick = not (table.labels[values != ""] == 0).any() and (table.labels == 0).any()
         groups = {
@@ -279,7 +285,7 @@ def _groups(table: ScoreTable) -> dict[str, dict[str, NDArray[np.bool_]]]:
 def _age_groups(values: NDArray[np.str_]) -> NDArray[np.str_]:
     def group(text: str) -> str:
         try:
-            years = float(text)
+            years = float(text.upper().removesuffix("Y"))
         except ValueError:
             return ""
         return next((_age_label(span) for span in _AGES if span[0] <= years < span[1]), "")

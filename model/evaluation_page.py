@@ -65,7 +65,7 @@ def html_page(report: Mapping[str, Any], table: ScoreTable) -> str:
         paper_table(
             {name: _interval(report["numbers"][name]) for name in ("accuracy", "sensitivity", "precision")},
             name="This network",
-            by_patient=not data["trained_on"],
+            by_patient=data["trained_on"] == data["used_for_choices"] == 0,
         ),
         _strangers(report["refused"], report["films"]),
         *(_most_wrong(table, threshold, cell) for cell in _CELLS),
@@ -79,6 +79,30 @@ def html_page(report: Mapping[str, Any], table: ScoreTable) -> str:
         + f"<footer><p>{_NOT_CLINICAL} Network {escape(report['checkpoint']['sha256'][:12])}, data "
         f"{escape(data['fingerprint'][:12])}.</p></footer></body></html>\n"
     )
+
+
+def warnings(report: Mapping[str, Any]) -> list[str]:
+    """Return what must be said before anyone believes a report's numbers, one sentence each."""
+    data = report["data"]
+    found = []
+    if data["trained_on"] is None:
+        found.append(
+            "Whether the network was trained on films of these people is not known: its card was made with other "
+            "films, or another selection of them."
+        )
+    elif data["trained_on"]:
+        found.append(
+            f"{data['trained_on']:,} of these films are of people the network was trained on; these numbers say "
+            "nothing about new ones."
+        )
+    if data["used_for_choices"]:
+        found.append(
+            f"{data['used_for_choices']:,} of these films are of people whose films chose the threshold and the "
+            "temperature, so these numbers are a little too good."
+        )
+    if report["few"]:
+        found.append("There are fewer than 30 films of a class, so these numbers say little.")
+    return found
 
 
 def paper_table(ours: Mapping[str, Interval], *, name: str, by_patient: bool) -> str:
@@ -128,15 +152,10 @@ def _first_words(report: Mapping[str, Any]) -> str:
         f"Called positive from a score of {report['threshold']:.2f} on, a threshold that validation films of the "
         "network's own data chose.</p>"
     ]
-    if data["trained_on"]:
-        lines.append(
-            f'<p class="notice">{data["trained_on"]:,} of these films are of people the network was trained on. '
-            "Numbers about them say nothing about new people.</p>"
-        )
+    lines += [f'<p class="notice">{escape(warning)}</p>' for warning in warnings(report)]
     if data["unreadable"]:
         lines.append(f"<p>{data['unreadable']:,} more films could not be read and are not counted.</p>")
-    if report["few"]:
-        lines.append('<p class="notice">Fewer than 30 films of a class: these numbers say little.</p>')
+    lines += [f"<p>{escape(note[:1].upper() + note[1:])}.</p>" for note in data["notes"]]
     lines += [f"<p>{escape(note)}</p>" for note in report["notes"]]
     return "".join(lines)
 

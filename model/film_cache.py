@@ -19,6 +19,8 @@ from model.preprocess import INPUT_SIZE, VERSION
 
 FILE = "films.sqlite"
 
+# To be raised when `model.films.facts_of` tells more about a film than before.
+_FACTS = 2
 _BYTES = INPUT_SIZE * INPUT_SIZE
 _PATIENCE_SECONDS = 60.0
 _SCHEMA = """
@@ -156,7 +158,7 @@ class FilmCache:
 
 
 def _key(text: str) -> str:
-    return f"{VERSION}:{text}"
+    return f"{VERSION}:{_FACTS}:{text}"
 
 
 class StoredGrids:

@@ -16,10 +16,14 @@ from model.datasets.base import Example
 from model.errors import DatasetError, ImageError
 from model.film_cache import FilmCache, StoredGrids
 from model.images import Radiograph
+from model.novelty import plain_doubt
 from model.preprocess import INPUT_SIZE, to_grid
 
 MAX_UNREADABLE = 0.01
 MOST_IN_MEMORY = 10_000
+
+PLAIN_DOUBT = "doubt"
+"""The attribute that says what speaks against a film before any network has seen it, see `model.novelty`."""
 
 _FACTS = {"age": "Age", "sex": "Sex", "view": "View position"}
 
@@ -171,8 +175,12 @@ def _attempt(example: Example, cache: FilmCache | None) -> tuple[NDArray[np.uint
 
 
 def facts_of(film: Radiograph) -> dict[str, str]:
-    """Return what a film's own file says about "age" (years), "sex" and "view", as an example's attributes."""
+    """Return what a film's own file says about "age" (years), "sex" and "view", as an example's attributes.
+
+    What speaks against the film without asking a network is among them, under `PLAIN_DOUBT`.
+    """
     told = {name: str(film.metadata[shown]) for name, shown in _FACTS.items() if shown in film.metadata}
     if "age" in told:
         told["age"] = told["age"].removesuffix("s").removesuffix(" year")
-    return told
+    doubt = plain_doubt(film)
+    return told if doubt is None else {**told, PLAIN_DOUBT: doubt.kind}

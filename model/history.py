@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MEASURES = MappingProxyType(
 )
 """What can be drawn; "loss" and "accuracy" have a validation twin, ``val_loss`` and ``val_accuracy``."""
 
+_MARKS = ("phase", "epoch", "val_loss")
 _QUIET_S = 900
 _STEPS_SHOWN = 20
 
@@ -81,9 +83,10 @@ class History:
 def find_runs(folder: Path) -> list[Path]:
     """Return the run folders in a folder, the newest first."""
     try:
-        runs = [path for path in folder.iterdir() if (path / CONFIG).is_file()]
+        inside = list(folder.iterdir())
     except OSError:
         return []
+    runs = [path for path in inside if _is_run(path)]
     return sorted(runs, key=_changed, reverse=True)
 
 
@@ -116,14 +119,12 @@ def read_history(folder: Path) -> History:
 
 def history_on_card(card: Mapping[str, Any], *, name: str) -> History:
     """Return what a checkpoint's card tells about its training; the epochs of phase 1 are not on it."""
-    epochs = tuple(e for e in card.get("training", {}).get("epochs", []) if isinstance(e, dict))
-    best = card.get("training", {}).get("best", {})
-    kept = [
-        place
-        for place, e in enumerate(epochs)
-        if (e.get("phase"), e.get("epoch"), e.get("val_loss"))
-        == tuple(best.get(k) for k in ("phase", "epoch", "val_loss"))
-    ]
+    training = card.get("training")
+    told = training if isinstance(training, Mapping) else {}
+    listed, best = told.get("epochs"), told.get("best")
+    epochs = tuple(e for e in listed if isinstance(e, dict)) if isinstance(listed, list) else ()
+    marks = [best.get(key) for key in _MARKS] if isinstance(best, Mapping) else None
+    kept = [place for place, epoch in enumerate(epochs) if [epoch.get(key) for key in _MARKS] == marks]
     return History(
         name=name,
         epochs=epochs,
@@ -131,6 +132,13 @@ def history_on_card(card: Mapping[str, Any], *, name: str) -> History:
         fine_tuned_from=_first_fine_tuned(epochs),
         state="finished",
     )
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / CONFIG).is_file()
+    except OSError:
+        return False
 
 
 def _events(log: Path) -> tuple[list[dict[str, Any]], int]:
@@ -142,7 +150,7 @@ def _events(log: Path) -> tuple[list[dict[str, Any]], int]:
     for line in lines[:-1]:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = None
         if isinstance(event, dict):
             found.append(event)
@@ -171,7 +179,13 @@ def _doing(events: Sequence[Mapping[str, Any]]) -> str:
 
 def _number(event: Mapping[str, Any], key: str) -> float | None:
     value = event.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _changed(folder: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from model.bootstrap import RESAMPLES, with_intervals
 from model.calibration import at_temperature, fit_temperature, log_odds_of
-from model.checkpoint import SCORES, save_novelty
+from model.checkpoint import Files
 from model.datasets import Dataset, check_classes
 from model.film_cache import FilmCache
-from model.films import Films, read_films
+from model.films import PLAIN_DOUBT, Films, read_films
 from model.metrics import ECE_BINS, at_threshold, auroc, expected_calibration_error
 from model.novelty import POSES, Novelty, Pose
-from model.scores import ScoreTable, write_scores
+from model.scores import MOST_GROUPS, ScoreTable, scores_text
 from model.scoring import Scorer, features_of
 from model.strangers import POSED, as_film, drawings, fit_novelty, photographs
 from model.stress import CONDITIONS, LOOKS
@@ -34,11 +34,9 @@ _POSED_FILMS = 260
 
 
 def measure(
-    scorer: Scorer, dataset: Dataset, folder: Path, *, cache: FilmCache | None, stress_films: int = 0
-) -> dict[str, Any]:
+    scorer: Scorer, dataset: Dataset, *, cache: FilmCache | None, stress_films: int = 0
+) -> tuple[dict[str, Any], Files]:
     """Fit temperature and thresholds to validation films, learn strangers apart, and measure on test films.
-
-    Writes the scores of both splits and what tells strangers apart into the checkpoint's folder.
 
     Parameters
     ----------
@@ -46,8 +44,6 @@ def measure(
         Of the network, not calibrated.
     dataset : Dataset
         Split as it was for training.
-    folder : Path
-        The checkpoint's.
     cache : FilmCache, optional
         See `model.films.read_films`.
     stress_films : int
@@ -55,8 +51,8 @@ def measure(
 
     Returns
     -------
-    dict
-        Entries for the card.
+    dict, Files
+        Entries for the card, and what goes beside it.
 
     Raises
     ------
@@ -75,8 +71,9 @@ def measure(
     some = spread(test, stress_films) if stress_films else test
     stress = {name: at_temperature(scorer.scores("test", some, name), temperature) for name in CONDITIONS}
     calibrated = at_temperature(clean, temperature)
-    _write_scores(folder / SCORES, (val, as_is), (test, clean), temperature=temperature)
-    return {
+    text = _scores_text((val, as_is), (test, clean), temperature=temperature)
+    novelty, refusals = _strangers(scorer, dataset, val, test, cache=cache)
+    entries = {
         "temperature": temperature,
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
@@ -101,8 +98,9 @@ def measure(
             }
             for name, values in stress.items()
         ],
-        **_strangers(scorer, dataset, val, test, folder, cache=cache),
+        "refusals": refusals,
     }
+    return entries, Files(scores=text, novelty=novelty)
 
 
 def measured(films: Films, scores: NDArray[np.float64], threshold: float) -> dict[str, Any]:
@@ -125,16 +123,39 @@ def spread(films: Films, count: int) -> Films:
 
 
 def table_of(films: Films, scores: NDArray[np.float64]) -> ScoreTable:
-    """Return films and their scores as a table; what all films or none have is no subgroup."""
-    names = sorted({name for e in films.examples for name in e.attributes})
-    attributes = {name: np.array([e.attributes.get(name, "") for e in films.examples], np.str_) for name in names}
+    """Return films and their scores as a table.
+
+    Films are named by as many of their folders as it takes to tell them apart. What all films or none have, or what
+    has more than 12 different values, is no subgroup; ages in years are.
+    """
+    examples = films.examples
+    ids = distinct_names([e.path for e in examples])
+    names = sorted({name for e in examples for name in e.attributes if name != PLAIN_DOUBT})
+    attributes = {name: np.array([e.attributes.get(name, "") for e in examples], np.str_) for name in names}
+    counts = {name: len(set(values.tolist()) - {""}) for name, values in attributes.items()}
+    alone = [e.patient == e.path.as_posix() for e in examples]
     return ScoreTable(
-        ids=np.array([e.name for e in films.examples], dtype=np.str_),
+        ids=np.array(ids, dtype=np.str_),
         labels=films.labels,
         scores=scores,
-        patients=films.patients,
-        attributes={name: values for name, values in attributes.items() if len(np.unique(values)) > 1},
+        # A film without a patient has its whole path in place of one, which is nobody's business.
+        patients=np.array([i if own else e.patient for i, own, e in zip(ids, alone, examples, strict=True)], np.str_),
+        attributes={
+            name: values
+            for name, values in attributes.items()
+            if len(set(values.tolist())) > 1 and (counts[name] <= MOST_GROUPS or name == "age")
+        },
+        by_patient=not all(alone),
     )
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return names of films, each with its folder and as many of those above as it takes to tell all apart."""
+    for depth in range(2, 2 + max(len(path.parts) for path in paths)):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _at(labels: NDArray[np.int64], scores: NDArray[np.float64], threshold: float) -> dict[str, float]:
@@ -142,8 +163,8 @@ def _at(labels: NDArray[np.int64], scores: NDArray[np.float64], threshold: float
     return {name: found[name] for name in _STRESS_NUMBERS}
 
 
-def _write_scores(path: Path, *parts: tuple[Films, NDArray[np.float64]], temperature: float) -> None:
-    """Write validation and test films into one file."""
+def _scores_text(*parts: tuple[Films, NDArray[np.float64]], temperature: float) -> str:
+    """Return validation and test films as the lines of one file."""
     tables = [table_of(films, np.round(at_temperature(raw, temperature), 6)) for films, raw in parts]
     names = sorted({name for table in tables for name in table.attributes})
     whole = ScoreTable(
@@ -156,20 +177,18 @@ def _write_scores(path: Path, *parts: tuple[Films, NDArray[np.float64]], tempera
             for name in names
         },
     )
-    write_scores(
-        path,
+    return scores_text(
         whole,
         {"split": [split for split, table in zip(("val", "test"), tables, strict=True) for _ in range(len(table))]},
     )
 
 
 def _strangers(
-    scorer: Scorer, dataset: Dataset, val: Films, test: Films, folder: Path, *, cache: FilmCache | None
-) -> dict[str, Any]:
+    scorer: Scorer, dataset: Dataset, val: Films, test: Films, *, cache: FilmCache | None
+) -> tuple[Novelty, dict[str, Mapping[str, float]]]:
     extract = features_of(scorer.model)
     train = read_films(dataset.of("train"), cache=cache)
     novelty = fit_novelty(train, val, extract)
-    entry = save_novelty(folder, novelty)
     stored = Novelty.from_bytes(novelty.to_bytes())
     rates: dict[str, Mapping[str, float]] = {}
 
@@ -183,7 +202,7 @@ def _strangers(
         count(f"test films, {pose}", [_posed(posed.gray(k), pose) for k in range(len(posed))])
     count("drawings, pages of text, charts", [as_film(picture) for _, picture in drawings(_DRAWINGS, seed=1)])
     count("photographs that come with libraries", [as_film(picture) for _, picture in photographs()])
-    return {"novelty": {**entry, "limit": novelty.limit}, "refusals": rates}
+    return novelty, rates
 
 
 def _posed(film: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from model.bootstrap import Band, Interval
 from model.calibration import Bin
@@ -23,6 +24,8 @@ Format = Literal["png", "svg"]
 # Text stays text, and the same numbers give the same file.
 mpl.rcParams["svg.fonttype"] = "none"
 mpl.rcParams["svg.hashsalt"] = "pneumoscope"
+# Names come from other people's files: a dollar sign in one of them begins no formula.
+mpl.rcParams["text.parse_math"] = False
 
 _MAIN, _OTHER, _MUTED = "#0b6467", "#c46a00", "#6b7a76"
 _COLORS = ("#0b6467", "#c46a00", "#5b4b9a", "#9b2c2c", "#3d7a2e", "#52605c")
@@ -77,7 +80,9 @@ def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
         color = _COLORS[k % len(_COLORS)]
         said, happened = [one.said for one in bins], [one.happened for one in bins]
         spans = [[one.happened - one.low for one in bins], [one.high - one.happened for one in bins]]
-        above.errorbar(said, happened, yerr=spans, color=color, marker="o", markersize=4, capsize=2, label=name)
+        above.errorbar(
+            said, happened, yerr=spans, color=color, marker="o", markersize=4, capsize=2, label=_shown(name)
+        )
         width = 0.8 / len(curves) / 10
         places = [one.start + 0.01 + width * k for one in bins]
         bars = below.bar(places, [one.count for one in bins], width=width, align="edge", color=color)
@@ -88,6 +93,8 @@ def calibration_plot(curves: Mapping[str, Sequence[Bin]]) -> Figure:
     below.set_xlabel("Probability that was said")
     below.set_ylabel("Films")
     below.set_yscale("log")
+    below.yaxis.set_major_formatter(ScalarFormatter())
+    below.yaxis.set_minor_formatter(NullFormatter())
     below.set_ylim(0.5, 3 * max((one.count for bins in curves.values() for one in bins), default=1))
     below.set_xlim(-0.02, 1.02)
     _bare(above)
@@ -173,7 +180,9 @@ def history_plot(runs: Sequence[History], *, measure: str, label: str) -> Figure
         for key, kind, style in run.twins(measure):
             epochs, values = run.values(key)
             if values:
-                axes.plot(epochs, values, color=color, marker=".", linestyle=style, label=f"{run.name}, {kind}")
+                axes.plot(
+                    epochs, values, color=color, marker=".", linestyle=style, label=_shown(f"{run.name}, {kind}")
+                )
         kept = run.kept(measure)
         if kept is not None:
             axes.plot([kept[0]], [kept[1]], color=color, marker="*", markersize=14, linestyle="")
@@ -194,6 +203,11 @@ def with_range(number: Interval, digits: int = 3) -> str:
     if np.isnan(number.low):
         return f"{number.value:.{digits}f}"
     return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+
+
+def _shown(name: str) -> str:
+    """Return a name that a legend shows: it leaves out those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def _square(x: str, y: str) -> tuple[Figure, Axes]:

@@ -54,7 +54,7 @@ class Run:
         self.folder = folder
         try:
             self.config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._not_a_run() from error
         if not isinstance(self.config, dict):
             raise self._not_a_run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -23,6 +24,8 @@ from model.metrics import Labels, Scores
 MOST_BYTES = 100_000_000
 MOST_ROWS = 1_000_000
 MOST_GROUPS = 12
+MOST_COLUMNS = 1000
+LONGEST_NAME = 300
 
 _COLUMNS = MappingProxyType(
     {
@@ -40,6 +43,9 @@ _WORDS = MappingProxyType(
 )
 _TRAILING_ZEROS = r"^([01])\.0*$"
 _DECIMAL_COMMA = r"^([01]),(\d+)$"
+_TAKEN = frozenset(usual for names in _COLUMNS.values() for usual in names)
+_ZIP = b"PK\x03\x04"
+_EXCEL_HINT = "sep="
 _USUAL_GROUPS = ("age", "sex", "view", "cause")
 
 
@@ -135,10 +141,10 @@ def read_scores(content: bytes, *, name: str = "This table") -> ScoreTable:
     if not text.strip():
         raise EvaluationError(f"{name} is empty; a table with the columns label and score is expected.")
     notes: list[str] = []
-    has_header = not text.lstrip().startswith("{")
-    frame = _from_csv(text, name) if has_header else _from_lines(text, name, notes)
-    # From here on the index says in which line a film stands, blank lines not counted.
-    frame.index = pd.RangeIndex(1 + has_header, len(frame) + 1 + has_header)
+    if text.lstrip().startswith("["):
+        raise EvaluationError(f"{name} is a JSON list; write one object per line, or a CSV.")
+    # The index of the frame says in which line of the file each film stands.
+    frame = _from_lines(text, name, notes) if text.lstrip().startswith("{") else _from_csv(text, name)
     if len(frame) > MOST_ROWS:
         raise EvaluationError(f"{name} has {len(frame):,} rows; at most {MOST_ROWS:,} are read.")
     if not len(frame):
@@ -147,69 +153,105 @@ def read_scores(content: bytes, *, name: str = "This table") -> ScoreTable:
 
 
 def write_scores(path: Path, table: ScoreTable, more: Mapping[str, Sequence[Any]] | None = None) -> None:
-    """Write a table as JSON lines, atomically; `more` adds columns."""
+    """Write a table as JSON lines, atomically; see `scores_text`."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(scores_text(table, more), encoding="utf-8")
+
+
+def scores_text(table: ScoreTable, more: Mapping[str, Sequence[Any]] | None = None) -> str:
+    """Return a table as JSON lines; `more` adds columns, and no column takes the place of the four main ones."""
     lines = []
     for k in range(len(table)):
-        line: dict[str, Any] = {
+        main: dict[str, Any] = {
             "id": str(table.ids[k]),
             "patient": str(table.patients[k]),
             "label": int(table.labels[k]),
             "score": float(table.scores[k]),
         }
-        line |= {name: str(values[k]) for name, values in table.attributes.items() if values[k]}
-        line |= {name: values[k] for name, values in (more or {}).items()}
-        lines.append(json.dumps(line, ensure_ascii=False))
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        known = {name: str(values[k]) for name, values in table.attributes.items() if values[k]}
+        rest = known | {name: values[k] for name, values in (more or {}).items()}
+        # In plain ASCII: names of files may hold what no UTF-8 file can.
+        lines.append(json.dumps(main | {name: value for name, value in rest.items() if name.lower() not in _TAKEN}))
+    return "\n".join(lines) + "\n"
 
 
 def _text(content: bytes, name: str) -> str:
+    if content.startswith(_ZIP):
+        raise EvaluationError(f"{name} is an Excel or zip file; save the table as “CSV UTF-8” and try again.")
     for encoding in ("utf-8-sig", "utf-16") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
         try:
-            return content.decode(encoding)
+            text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     raise EvaluationError(f"{name} is not text in UTF-8; save it as “CSV UTF-8” and try again.")
 
 
 def _from_lines(text: str, name: str, notes: list[str]) -> pd.DataFrame:
-    lines = text.splitlines()
-    rows: list[dict[str, Any]] = []
+    lines = text.rstrip().split("\n")
+    rows: dict[int, dict[str, Any]] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines) and rows:
                 notes.append("The last line is cut off in the middle and was left out.")
                 break
-            raise EvaluationError(f"{name}, line {number}, is no JSON ({error}).") from error
+            raise EvaluationError(f"{name}, line {number}, is no JSON on a line of its own ({error}).") from error
         if not isinstance(row, dict):
             raise EvaluationError(
                 f"{name}, line {number}, holds no JSON object, such as {{“label”: 1, “score”: 0.9}}."
             )
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    return frame.where(frame.notna(), "").astype(str)
+        rows[number] = row
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    _refuse_columns(columns, name)
+    # Every value as it is written: pandas would make floats of whole numbers where one is missing.
+    data = {key: [_written(row.get(key)) for row in rows.values()] for key in columns}
+    return pd.DataFrame(data, index=list(rows), dtype=str)
+
+
+def _written(value: Any) -> str:
+    # Half a surrogate pair, which JSON can spell and no file can hold, becomes a question mark.
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _from_csv(text: str, name: str) -> pd.DataFrame:
-    first = text.lstrip("\n").partition("\n")[0]
+    lines = text.split("\n")
+    before = next(k for k, line in enumerate(lines) if line.strip())
+    if lines[before].lower().startswith(_EXCEL_HINT):
+        before += 1
+    first = lines[before] if before < len(lines) else ""
     delimiter = max(",;\t", key=first.count)
     try:
-        header = next(csv.reader([first], delimiter=delimiter))
-        lowered = [column.strip().lower() for column in header]
-        twice = sorted({column for column in lowered if column and lowered.count(column) > 1})
-        if twice:
-            raise EvaluationError(f"{name} has the column “{twice[0]}” twice; keep one.")
-        frame = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, skipinitialspace=True)
+        _refuse_columns(next(csv.reader([first], delimiter=delimiter), []), name)
+        frame = pd.read_csv(
+            io.StringIO("\n".join(lines[before:])),
+            sep=delimiter,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )
     except (pd.errors.ParserError, csv.Error) as error:
-        said = str(error).strip().split("\n")[0]
+        said = str(error).strip().split("\n")[0].removeprefix("Error tokenizing data. C error: ")
         raise EvaluationError(f"{name} is no table: {said}.") from error
     if not isinstance(frame.index, pd.RangeIndex):
         raise EvaluationError(f"{name} has rows with more fields than its first line has names; give each a name.")
-    return frame.fillna("")
+    frame.index = frame.index + before + 2
+    frame = frame.fillna("")
+    blank = (frame == "").all(axis=1)
+    return frame[~blank] if blank.any() else frame
+
+
+def _refuse_columns(columns: Sequence[str], name: str) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise EvaluationError(f"{name} has {len(columns):,} columns; at most {MOST_COLUMNS} are read.")
+    counts = Counter(column.strip().lower() for column in columns)
+    twice = sorted(column for column, count in counts.items() if column and count > 1)
+    if twice:
+        raise EvaluationError(f"{name} has the column “{_short(twice[0])}” twice; keep one.")
 
 
 def _table(frame: pd.DataFrame, name: str, notes: list[str]) -> ScoreTable:
@@ -224,11 +266,9 @@ def _table(frame: pd.DataFrame, name: str, notes: list[str]) -> ScoreTable:
         )
     labels = _labels(frame[found["label"]], name)
     scores = _scores(frame[found["score"]], name)
-    ids = (
-        frame[found["id"]].str.strip()
-        if found["id"]
-        else pd.Series([f"row {k + 1}" for k in range(len(frame))], index=frame.index)
-    )
+    rows = pd.Series([f"row {k + 1}" for k in range(len(frame))], index=frame.index)
+    ids = frame[found["id"]].str.strip() if found["id"] else rows
+    ids = ids.where(ids != "", rows)
     repeated = ids[ids.duplicated()]
     if len(repeated):
         lines = ids.index[ids == repeated.iloc[0]].tolist()
@@ -242,6 +282,13 @@ def _table(frame: pd.DataFrame, name: str, notes: list[str]) -> ScoreTable:
     unnamed = patients == ""
     patients = patients.where(~unnamed, "film " + ids)
     used = {column for column in found.values() if column}
+    for column in (ids, patients):
+        long = column.index[column.str.len() > LONGEST_NAME]
+        if len(long):
+            raise EvaluationError(
+                f"{name} has a name of {len(column[long[0]]):,} characters in line {long[0]:,}; at most "
+                f"{LONGEST_NAME} are read."
+            )
     return ScoreTable(
         ids=_array(ids),
         labels=labels,
@@ -293,6 +340,8 @@ def _attributes(rest: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
         values = rest[column].str.strip()
         known = values[values != ""].unique()
         name = str(column).lower() if str(column).lower() in _USUAL_GROUPS else str(column)
+        if not name or name.startswith("Unnamed:") or max(map(len, known), default=0) > LONGEST_NAME:
+            continue
         if 2 <= len(known) <= MOST_GROUPS or (name == "age" and len(known) > 1):
             found[name] = _array(values)
     return found

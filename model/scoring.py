@@ -74,10 +74,7 @@ def features_of(model: keras.Model, *, batch: int = _BATCH) -> Callable[[Sequenc
         shape (n, features).
     """
     layers = keras.Model(model.input, [model.get_layer(name).output for name in LAYERS])
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def forward(x: tf.Tensor) -> tf.Tensor:
-        return tf.concat([tf.reduce_mean(maps, axis=(1, 2)) for maps in layers(x, training=False)], axis=1)
+    forward = tf.function(lambda x: _pooled(layers(x, training=False)), reduce_retracing=True)
 
     def read(films: Sequence[Film]) -> NDArray[np.float32]:
         found = []
@@ -100,11 +97,11 @@ def answers_of(model: keras.Model) -> Callable[[Sequence[Film]], tuple[NDArray[n
     outputs = [model.get_layer("logits").output, *(model.get_layer(name).output for name in LAYERS)]
     layers = keras.Model(model.input, outputs)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def forward(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def answer(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits, *maps = layers(x, training=False)
-        pooled = tf.concat([tf.reduce_mean(one, axis=(1, 2)) for one in maps], axis=1)
-        return tf.nn.softmax(tf.cast(logits, tf.float64))[:, 1], pooled
+        return tf.nn.softmax(tf.cast(logits, tf.float64))[:, 1], _pooled(maps)
+
+    forward = tf.function(answer, reduce_retracing=True)
 
     def read(films: Sequence[Film]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         inputs = np.stack([standardize(film)[:, :, None] for film in films])
@@ -112,6 +109,11 @@ def answers_of(model: keras.Model) -> Callable[[Sequence[Film]], tuple[NDArray[n
         return probabilities.numpy(), pooled.numpy()
 
     return read
+
+
+def _pooled(maps: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the mean of each map of several layers, shape (batch, features)."""
+    return tf.concat([tf.reduce_mean(one, axis=(1, 2)) for one in maps], axis=1)
 
 
 class Scorer:

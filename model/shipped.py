@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 from model.calibration import at_temperature
-from model.checkpoint import SCORES, SHIPPED
+from model.checkpoint import SCORES, SHIPPED, read_card
 from model.errors import CheckpointError
 from model.scores import ScoreTable, read_scores
 
@@ -21,12 +22,18 @@ def shipped_scores(split: Literal["val", "test"], folder: Path = SHIPPED) -> Sco
     """
     path = folder / SCORES
     try:
-        table = read_scores(path.read_bytes(), name=path.name)
+        content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(
             f"{path.name} is missing beside the checkpoint; restore it with git checkout, or make it with "
             "python -m model.card."
         ) from error
+    entry = read_card(folder).get("scores")
+    if not isinstance(entry, dict) or entry.get("sha256") != sha256(content).hexdigest():
+        raise CheckpointError(
+            f"{path.name} is not the file its card was made with; it was changed or cut, restore it with git checkout."
+        )
+    table = read_scores(content, name=path.name)
     part = table.where(table.attributes["split"] == split)
     known = {name: values for name, values in part.attributes.items() if name != "split"}
     return part.with_attributes(known)

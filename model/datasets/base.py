@@ -135,7 +135,7 @@ class Dataset:
         digest = hashlib.sha256()
         for e in self.examples:
             line = f"{e.name} {e.loader.stamp(e.path)} {e.label} {e.patient} {e.split}\n"
-            digest.update(line.encode())
+            digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def provenance(self) -> dict[str, Any]:

@@ -120,6 +120,22 @@ def test_no_mistake_is_no_certainty() -> None:
     assert numbers["specificity"].value == 7 / 8 and numbers["specificity"].low < numbers["specificity"].high
 
 
+@pytest.mark.parametrize(
+    ("labels", "scores", "patients"),
+    [
+        ([0, 1, 1, 0] * 10, [0.2, 0.9, 0.3, 0.8] * 10, ["one"] * 40),
+        ([0] * 20 + [1] * 20, list(np.linspace(0, 0.6, 20)) + list(np.linspace(0.4, 1, 20)), ["a"] * 20 + ["b"] * 20),
+        ([0] * 9 + [1] * 9, [0.9] * 9 + [0.1] * 9, [str(k) for k in range(18)]),
+        ([1], [0.8], ["one"]),
+    ],
+)
+def test_an_interval_has_a_width_or_is_none(labels: list[int], scores: list[float], patients: list[str]) -> None:
+    numbers = with_intervals(np.array(labels), np.array(scores), np.array(patients), threshold=0.5, resamples=200)
+    for name, number in numbers.items():
+        assert math.isnan(number.low) == math.isnan(number.high)
+        assert math.isnan(number.low) or number.high - number.low > 1e-6, name
+
+
 def test_a_threshold_off_the_grid_must_have_been_asked_for() -> None:
     labels, scores = films(30)
     found: Bootstrap = bootstrap(labels, scores, np.arange(30).astype(str), resamples=10, thresholds=(0.1234,))

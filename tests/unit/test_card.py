@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from model.calibration import at_temperature, fit_temperature, log_odds_of
 from model.card import _own_commands, main, make_card, update_readme
 from model.card_text import card_page, card_summary
-from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
+from model.checkpoint import Files, load_checkpoint, read_card, save_checkpoint, write_card, write_measured
 from model.classifier import Classifier
 from model.errors import CheckpointError, PneumoscopeError, RunError
 from model.images import read_radiograph
@@ -86,10 +86,12 @@ def test_the_temperature_is_that_of_the_validation_films(made: tuple[Run, Path, 
 def test_the_scores_of_both_splits_lie_beside_the_card(made: tuple[Run, Path, dict[str, Any]]) -> None:
     run, out, card = made
     dataset = load_dataset(TrainingConfig.from_json(run.config))
-    for split in ("val", "test"):
-        table = shipped_scores(split, out)
-        assert table.ids.tolist() == [e.name for e in dataset.of(split)]  # type: ignore[arg-type]
-        assert table.labels.tolist() == [e.label for e in dataset.of(split)]  # type: ignore[arg-type]
+    for table, films in (
+        (shipped_scores("val", out), dataset.of("val")),
+        (shipped_scores("test", out), dataset.of("test")),
+    ):
+        assert table.ids.tolist() == [e.name for e in films]
+        assert table.labels.tolist() == [e.label for e in films]
         assert "split" not in table.attributes
     assert roc_auc_score(table.labels, table.scores) == pytest.approx(card["test"]["numbers"]["auroc"]["value"])
     before = uncalibrated(shipped_scores("test", out), card["temperature"])
@@ -104,6 +106,44 @@ def test_the_card_counts_who_is_refused(made: tuple[Run, Path, dict[str, Any]]) 
     assert names < set(card["refusals"])
     for rate in card["refusals"].values():
         assert rate["share"] == rate["refused"] / rate["pictures"]
+
+
+def test_a_kill_between_the_files_leaves_a_checkpoint_that_loads(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, out, card = made
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(out, folder)
+    before = load_checkpoint(folder).novelty
+    assert before is not None
+    files = Files(scores="{}\n", novelty=replace(before, limit=2 * before.limit))
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model.checkpoint.write_card", die)
+        with pytest.raises(KeyboardInterrupt):
+            write_measured(folder, card, files)
+    kept = load_checkpoint(folder).novelty
+    assert kept is not None and kept.limit == before.limit
+    write_measured(folder, card, files)
+    later = load_checkpoint(folder).novelty
+    assert later is not None and later.limit == files.novelty.limit
+    assert len(list(folder.glob("novelty*.npz"))) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"xx\n", None])
+def test_scores_that_were_cut_are_not_taken_for_all(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path, content: bytes | None
+) -> None:
+    _, out, _ = made
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(out, folder)
+    path = folder / "scores.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]) if content is None else content)
+    with pytest.raises(CheckpointError, match="not the file its card was made with"):
+        shipped_scores("test", folder)
 
 
 def test_a_checkpoint_is_measured_again_without_its_run(

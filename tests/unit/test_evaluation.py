@@ -95,6 +95,19 @@ def test_subgroups_are_the_films_they_name() -> None:
     assert sum(found["age", value].films for value in ages) == len(films)
 
 
+@pytest.mark.parametrize(
+    ("ages", "groups"),
+    [
+        (["003Y", "044Y"], {"2 to 5 years", "40 to 59 years"}),
+        (["child", "18-40"], {"child", "18-40"}),
+    ],
+)
+def test_ages_in_other_forms(ages: list[str], groups: set[str]) -> None:
+    films = table(80)
+    films = films.with_attributes({"age": np.array([ages[k % 2] for k in range(80)])})
+    assert {part.value for part in subgroups(films, threshold=0.5, resamples=100)} == groups
+
+
 def test_a_cause_is_measured_beside_all_normal_films() -> None:
     films = table()
     part = next(p for p in subgroups(films, threshold=0.5, resamples=100) if p.value == "virus")

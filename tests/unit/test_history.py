@@ -65,6 +65,35 @@ def test_damaged_lines_are_counted_and_left_out(tmp_path: Path) -> None:
     assert read_history(run.folder).doing
 
 
+def test_numbers_no_float_can_hold(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    huge, deep = "1" + 400 * "0", 100_000 * "["
+    strange = f'{{"event": "epoch", "phase": {huge}, "loss": {huge}}}\n{deep}\n{{"event": "epoch", "loss": NaN}}\n'
+    with (run.folder / "events.jsonl").open("a") as log:
+        log.write(strange)
+    found = read_history(run.folder)
+    assert found.damaged == 1 and len(found.values("loss")[0]) == 3
+
+
+@pytest.mark.parametrize("training", [None, [], {"epochs": None}, {"best": None, "epochs": [1, {"loss": 1}]}])
+def test_a_card_that_tells_little(training: object) -> None:
+    assert history_on_card({"training": training}, name="x").best is None
+
+
+def test_one_folder_that_may_not_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(tmp_path / "good")
+    begun(tmp_path / "shut")
+    look = Path.is_file
+
+    def refuse(path: Path) -> bool:
+        if "shut" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return look(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert [path.name for path in find_runs(tmp_path)] == ["good"]
+
+
 def test_a_run_that_fell_silent(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
     old = time.time() - 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,16 @@ def test_the_numbers_that_are_drawn() -> None:
     assert [text.get_text() for text in axes.texts] == ["0\n0.0 %", "0\n0.0 %", "1\n25.0 %", "3\n75.0 %"]
     (axes,) = figures["town"].axes
     assert [len(dots.get_offsets()) for dots in axes.collections] == [20, 100, 5, 875]
+
+
+def test_names_are_no_formulas_and_none_is_left_out() -> None:
+    run = History(
+        name="$\\x$", epochs=({"loss": 1.0, "val_loss": 1.5},), best=None, fine_tuned_from=None, state="stopped"
+    )
+    figure = history_plot([run, replace(run, name="_hidden")], measure="loss", label="Loss")
+    assert b"$\\x$" in as_bytes(titled(figure, "$\\y$"), "svg") and b"_hidden" in as_bytes(figure, "svg")
+    rows = [("view: AP $\\x$ (3)", NUMBER, False)]
+    assert b"AP $\\x$" in as_bytes(subgroup_plot(rows, label="$\\z$"), "svg")
 
 
 def test_a_number_with_its_range() -> None:

@@ -50,6 +50,43 @@ def test_empty_columns_and_numbers_written_longer_are_no_trouble() -> None:
     assert table.labels.tolist() == [1, 0] and not table.attributes
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"label,score\r1,0.5\r0,0.25\r",
+        b" \r\nlabel;score\r\n1;0.5\r\n0;0.25\r\n",
+        b"sep=;\nlabel;score\n1;0.5\n0;0.25\n",
+        b",label,score\n0,1,0.5\n1,0,0.25\n",
+        b"id,label,score\n,1,0.5\n,0,0.25\n",
+        b'{"label": 1, "score": 0.5, "note": "a\xe2\x80\xa8b"}\n{"label": 0, "score": 0.25}\n\n',
+        b'{"label": 1, "score": 0.5, "id": "\\ud800"}\n{"label": 0, "score": 0.25}\n',
+    ],
+)
+def test_files_as_other_programs_write_them(content: bytes) -> None:
+    table = read_scores(content)
+    assert table.labels.tolist() == [1, 0] and table.scores.tolist() == [0.5, 0.25]
+    assert not table.attributes and not any("cut off" in note for note in table.notes)
+
+
+def test_whole_numbers_stay_whole_where_one_is_missing() -> None:
+    lines = [f'{{"id": {12345678901234567 + k}, "label": {k % 2}, "score": 0.5}}' for k in range(3)]
+    table = read_scores("\n".join([*lines, '{"label": 1, "score": 0.5}']).encode())
+    assert table.ids.tolist() == ["12345678901234567", "12345678901234568", "12345678901234569", "row 4"]
+
+
+def test_lines_are_those_of_the_file() -> None:
+    with pytest.raises(EvaluationError, match="lines 4 and 6"):
+        read_scores(b"id,label,score\n\n\na,1,.9\n\na,0,.1\n")
+    with pytest.raises(EvaluationError, match="in line 3"):
+        read_scores(b'{"label": 1, "score": 0.5}\n\n{"label": 0, "score": 7}\n')
+
+
+def test_a_subgroup_never_takes_the_place_of_a_score(tmp_path: Path) -> None:
+    table = read_scores(PLAIN.encode()).with_attributes({"score": np.array(["9"] * 3), "Label": np.array(["x"] * 3)})
+    write_scores(tmp_path / "scores.jsonl", table)
+    assert read_scores((tmp_path / "scores.jsonl").read_bytes()).scores.tolist() == [0.9, 0.2, 0.001]
+
+
 def test_a_decimal_comma_where_semicolons_separate() -> None:
     table = read_scores(b"label;score\n1;0,75\n0;0\n0;1,0\n")
     assert table.scores.tolist() == [0.75, 0, 1]
@@ -95,6 +132,12 @@ def test_half_a_line_at_the_end_is_left_out() -> None:
         ("label,score\n1,.5\n0,.5,7,8\n", "is no table: .*line 3"),
         ('{"label": 1, "score": 0.5}\n{"la\n{"label": 0, "score": 0.5}\n', "line 2, is no JSON"),
         ('{"label": 1, "score": 0.5}\n[1]\n', "line 2, holds no JSON object"),
+        ("[1, 2]", "is a JSON list"),
+        ("PK\x03\x04", "Excel"),
+        ('{"label": 1, "label ": 0, "score": 0.5}', "column “label” twice"),
+        ('{"label": 1, "score": 0.5, "a": ' + 100_000 * "[", "no JSON on a line of its own"),
+        ("id,label,score\n" + 400 * "x" + ",1,0.5\n", "name of 400 characters in line 2"),
+        (",".join(f"c{k}" for k in range(1200)) + "\n", "has 1,200 columns"),
         ('{"label": 1}\n{"label": 0, "score": 0.5}\n', "score “” in line 1"),
         ('{"label": 1, "score": 2.5}\n{"label": 0, "score": 0.5}\n', "score “2.5” in line 1"),
     ],
