@@ -27,9 +27,12 @@ def show_results() -> None:
     if len(held.rows) < 2:
         return
     rows = worst_first(list(held.rows.values()))
+    order = "highest probability first"
+    if any(row.prediction.doubt is not None for row in rows):
+        order += ", those not to be trusted last"
     with st.container(key="results"):
         st.html(
-            f'<div class="pn-section"><h3>{len(rows)} films, highest probability first</h3>'
+            f'<div class="pn-section"><h3>{len(rows)} films, {order}</h3>'
             "<p>Choose a row to put that film on the light box.</p></div>"
         )
         _table(held, rows)

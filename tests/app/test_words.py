@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,11 +15,12 @@ from PIL import Image
 from model.explain.cam import Heatmap
 from model.explain.overlay import blend
 from model.images import Radiograph
+from model.novelty import Doubt
 from model.sight import Prediction
 from ui.home import film_notes
 from ui.pictures import draw_picture, draw_thumbnail, fit
 from ui.results import as_csv, worst_first
-from ui.state import Film, Refusal, Row
+from ui.state import Film, Refusal, Row, Session
 from ui.verdict import duration, gauge_html, in_words, percent, verdict_html
 
 
@@ -90,6 +92,24 @@ def test_verdict_escapes_the_name_and_keeps_the_disclaimer() -> None:
 def test_worst_first_breaks_ties_by_name() -> None:
     rows = [row("b", 0.5), row("z", 0.9), row("a", 0.5)]
     assert [one.film.name for one in worst_first(rows)] == ["z", "a", "b"]
+
+
+def test_what_is_not_to_be_trusted_comes_last_and_is_not_chosen() -> None:
+    cat, sick, well = row("cat", 0.99), row("sick", 0.8), row("well", 0.1)
+    cat = replace(cat, prediction=replace(cat.prediction, doubt=Doubt(kind="color", because="it is in color")))
+    assert [one.film.name for one in worst_first([cat, well, sick])] == ["sick", "well", "cat"]
+    held = Session(rows={one.film.key: one for one in (cat, well)})
+    assert held.worst() is well
+    assert Session(rows={"cat": cat}).worst() is cat
+    lines = list(csv.DictReader(io.StringIO(as_csv([cat, well], []))))
+    assert [line["doubt"] for line in lines] == ["it is in color", ""]
+
+
+def test_a_doubt_is_the_verdict_and_the_number_stays() -> None:
+    doubted = replace(prediction(0.9), doubt=Doubt(kind="inverted", because="it looks <inverted>"))
+    drawn = verdict_html(doubted, name="x", doctors="NORMAL")
+    assert "I would not trust a prediction here, because it looks &lt;inverted&gt;." in drawn
+    assert "Looks like" not in drawn and "90.0 %" in drawn and "not for clinical use" in drawn
 
 
 def test_csv_holds_every_film_and_defuses_formulas() -> None:
