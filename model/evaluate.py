@@ -31,7 +31,7 @@ from model.datasets import REGISTRY, SPLITS, Dataset, Example
 from model.errors import DatasetError, PneumoscopeError
 from model.evaluation import report
 from model.evaluation_page import html_page, warnings
-from model.films import PLAIN_DOUBT, Films, cache_for, read_films
+from model.films import Films, cache_for, read_films
 from model.measuring import table_of
 from model.planning import load_dataset, partitioned
 from model.score_log import FILE as PARTIAL
@@ -172,8 +172,7 @@ def _scored(
         scores, pooled = read([films.gray(k) for k in some])
         doubts = checkpoint.novelty.doubts(pooled) if checkpoint.novelty else [None] * len(some)
         for k, score, doubt in zip(some, scores.tolist(), doubts, strict=True):
-            plain = films.examples[k].attributes.get(PLAIN_DOUBT, "")
-            found.append((round(float(score), 6), plain or (doubt.kind if doubt else "")))
+            found.append((round(float(score), 6), films.doubts[k] or (doubt.kind if doubt else "")))
     return found
 
 

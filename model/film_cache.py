@@ -19,7 +19,7 @@ from model.preprocess import INPUT_SIZE, VERSION
 
 FILE = "films.sqlite"
 
-# To be raised when `model.films.facts_of` tells more about a film than before.
+# To be raised when `model.films` keeps more about a film than before.
 _FACTS = 2
 _BYTES = INPUT_SIZE * INPUT_SIZE
 _PATIENCE_SECONDS = 60.0

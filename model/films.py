@@ -22,9 +22,8 @@ from model.preprocess import INPUT_SIZE, to_grid
 MAX_UNREADABLE = 0.01
 MOST_IN_MEMORY = 10_000
 
-PLAIN_DOUBT = "doubt"
-"""The attribute that says what speaks against a film before any network has seen it, see `model.novelty`."""
-
+# Under this name a cache keeps `Films.doubts` among the facts.
+_DOUBT = "doubt"
 _FACTS = {"age": "Age", "sex": "Sex", "view": "View position"}
 
 
@@ -42,11 +41,15 @@ class Films:
         attributes, unless the source says something else.
     unreadable : tuple of (Path, str)
         The files left out, with the sentence that says why.
+    doubts : tuple of str
+        What speaks against each film before any network has seen it (see `model.novelty.plain_doubt`), or nothing;
+        empty where that was not asked.
     """
 
     grids: NDArray[np.uint8] | StoredGrids
     examples: tuple[Example, ...]
     unreadable: tuple[tuple[Path, str], ...]
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -67,7 +70,12 @@ class Films:
 
     def some(self, chosen: NDArray[np.int64]) -> Films:
         """Return a part of the films, in the order of `chosen`."""
-        return Films(grids=self.grids[chosen], examples=tuple(self.examples[k] for k in chosen), unreadable=())
+        return Films(
+            grids=self.grids[chosen],
+            examples=tuple(self.examples[k] for k in chosen),
+            unreadable=(),
+            doubts=tuple(self.doubts[k] for k in chosen) if self.doubts else (),
+        )
 
 
 def read_films(
@@ -103,6 +111,7 @@ def read_films(
     """
     kept: list[Example] = []
     unreadable: list[tuple[Path, str]] = []
+    doubts: list[str] = []
     grids = None if cache else np.empty((len(examples), INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
     numbers = np.empty(len(examples), dtype=np.int64)
     with _hasty(ThreadPoolExecutor(threads)) as pool:
@@ -111,7 +120,9 @@ def read_films(
             if isinstance(result, str):
                 unreadable.append((example.path, result))
             else:
-                where, facts = result
+                where, told = result
+                facts = dict(told)
+                doubts.append(facts.pop(_DOUBT, ""))
                 if grids is None:
                     numbers[len(kept)] = where
                 else:
@@ -126,8 +137,10 @@ def read_films(
         )
     if cache:
         stored = StoredGrids(cache, numbers[: len(kept)])
-        return Films(grids=stored, examples=tuple(kept), unreadable=tuple(unreadable))
-    return Films(grids=np.asarray(grids)[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable))
+        return Films(grids=stored, examples=tuple(kept), unreadable=tuple(unreadable), doubts=tuple(doubts))
+    return Films(
+        grids=np.asarray(grids)[: len(kept)], examples=tuple(kept), unreadable=tuple(unreadable), doubts=tuple(doubts)
+    )
 
 
 def cache_for(count: int, folder: str = "") -> FilmCache | None:
@@ -168,19 +181,16 @@ def _attempt(example: Example, cache: FilmCache | None) -> tuple[NDArray[np.uint
         film = example.loader.read(example.path)
     except (ImageError, OSError) as error:
         return str(error)
-    grid, facts = np.rint(to_grid(film.pixels) * 255).astype(np.uint8), facts_of(film)
+    grid, doubt = np.rint(to_grid(film.pixels) * 255).astype(np.uint8), plain_doubt(film)
+    facts = facts_of(film) | ({} if doubt is None else {_DOUBT: doubt.kind})
     if cache:
         return cache.store(source, digest=film.sha256, grid=grid, facts=facts), facts
     return grid, facts
 
 
 def facts_of(film: Radiograph) -> dict[str, str]:
-    """Return what a film's own file says about "age" (years), "sex" and "view", as an example's attributes.
-
-    What speaks against the film without asking a network is among them, under `PLAIN_DOUBT`.
-    """
+    """Return what a film's own file says about "age" (years), "sex" and "view", as an example's attributes."""
     told = {name: str(film.metadata[shown]) for name, shown in _FACTS.items() if shown in film.metadata}
     if "age" in told:
         told["age"] = told["age"].removesuffix("s").removesuffix(" year")
-    doubt = plain_doubt(film)
-    return told if doubt is None else {**told, PLAIN_DOUBT: doubt.kind}
+    return told

@@ -15,7 +15,7 @@ from model.calibration import at_temperature, fit_temperature, log_odds_of
 from model.checkpoint import Files
 from model.datasets import Dataset, check_classes
 from model.film_cache import FilmCache
-from model.films import PLAIN_DOUBT, Films, read_films
+from model.films import Films, read_films
 from model.metrics import ECE_BINS, at_threshold, auroc, expected_calibration_error
 from model.novelty import POSES, Novelty, Pose
 from model.scores import MOST_GROUPS, ScoreTable, scores_text
@@ -130,7 +130,7 @@ def table_of(films: Films, scores: NDArray[np.float64]) -> ScoreTable:
     """
     examples = films.examples
     ids = distinct_names([e.path for e in examples])
-    names = sorted({name for e in examples for name in e.attributes if name != PLAIN_DOUBT})
+    names = sorted({name for e in examples for name in e.attributes})
     attributes = {name: np.array([e.attributes.get(name, "") for e in examples], np.str_) for name in names}
     counts = {name: len(set(values.tolist()) - {""}) for name, values in attributes.items()}
     alone = [e.patient == e.path.as_posix() for e in examples]

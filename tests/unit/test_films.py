@@ -10,6 +10,7 @@ import pytest
 
 from model.datasets import Example
 from model.errors import DatasetError
+from model.film_cache import FilmCache
 from model.films import read_films
 from model.images import read_radiograph
 from model.preprocess import to_grid
@@ -76,3 +77,16 @@ def test_a_film_that_vanished_counts_as_unreadable(tmp_path: Path) -> None:
     examples[3].path.unlink()
     films = read_films(examples)
     assert [path.name for path, _ in films.unreadable] == ["film003.png"]
+
+
+def test_what_speaks_against_a_film_is_told_with_and_without_a_cache(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    examples = []
+    for name, shape in (("fine", (200, 180)), ("small", (60, 90)), ("strip", (80, 300))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), rng.integers(0, 255, shape, dtype=np.uint8))
+        examples.append(Example(path=tmp_path / f"{name}.png", label=0, patient=name))
+    cache = FilmCache(tmp_path / "cache")
+    for films in (read_films(examples), read_films(examples, cache=cache), read_films(examples, cache=cache)):
+        assert films.doubts == ("", "small", "narrow")
+        assert films.some(np.array([2, 0])).doubts == ("narrow", "")
+        assert all(not e.attributes for e in films.examples)
