@@ -1,6 +1,7 @@
 """Evaluation numbers of a yes-or-no classifier, each defined in one place.
 
-scikit-learn computes what it has; only the expected calibration error is ours.
+scikit-learn computes every number it has. Ours are the expected calibration error, which it has not, and the numbers
+of many resamples at once (`Counts.numbers`), for which its functions would have to be called thousands of times.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ECE_BINS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """The four cells of a confusion matrix.
+    """The four cells of a confusion matrix, or of as many as there are resamples.
 
     Attributes
     ----------
@@ -45,7 +46,9 @@ class Counts:
         return cls(tp=tp, fn=fn, fp=fp, tn=tn)
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
-        """Return the numbers of `CALLED`, of the shape of the counts; NaN where one is 0 / 0.
+        """Return the numbers of `CALLED` of all resamples at once; NaN where one is 0 / 0.
+
+        Those of one confusion matrix come from `at_threshold`; tests hold the two together.
 
         References
         ----------
@@ -91,7 +94,27 @@ def at_threshold(labels: Labels, scores: Scores, *, threshold: float) -> dict[st
     dict
         The numbers of `CALLED`, each in 0..1 ("mcc" in -1..1), or NaN where one is 0 / 0.
     """
-    return {name: float(value) for name, value in Counts.at(labels, scores, threshold=threshold).numbers().items()}
+    if not len(labels):
+        return dict.fromkeys(CALLED, float("nan"))
+    cells = Counts.at(labels, scores, threshold=threshold)
+    counts = np.array([cells.tn, cells.fp, cells.fn, cells.tp])
+    # One film for each cell, counted as often as there are films in it: the same numbers, however many films.
+    truth, called = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    weighted = {"sample_weight": counts}
+    undefined = {"zero_division": np.nan, **weighted}
+    sides = (cells.tp + cells.fn, cells.tn + cells.fp, cells.tp + cells.fp, cells.tn + cells.fn)
+    return {
+        "accuracy": float(sk.accuracy_score(truth, called, **weighted)),
+        # scikit-learn leaves an absent class out, and gives 0 for a correlation that is 0 / 0.
+        "balanced_accuracy": float(sk.balanced_accuracy_score(truth, called, **weighted))
+        if all(sides[:2])
+        else np.nan,
+        "sensitivity": float(sk.recall_score(truth, called, **undefined)),
+        "specificity": float(sk.recall_score(truth, called, pos_label=0, **undefined)),
+        "precision": float(sk.precision_score(truth, called, **undefined)),
+        "f1": float(sk.f1_score(truth, called, **undefined)),
+        "mcc": float(sk.matthews_corrcoef(truth, called, **weighted)) if all(sides) else np.nan,
+    }
 
 
 def expected_calibration_error(labels: Labels, scores: Scores, *, bins: int = ECE_BINS) -> float:
@@ -133,7 +156,7 @@ def all_numbers(labels: Labels, scores: Scores, *, threshold: float) -> dict[str
         "auroc": auroc(labels, scores),
         "average_precision": average_precision(labels, scores),
         **at_threshold(labels, scores, threshold=threshold),
-        "brier": float(np.mean((scores - labels) ** 2)) if len(labels) else float("nan"),
+        "brier": float(sk.brier_score_loss(labels, scores, pos_label=1)) if len(labels) else float("nan"),
         "ece": expected_calibration_error(labels, scores),
     }
 

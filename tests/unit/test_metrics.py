@@ -79,8 +79,9 @@ def test_one_belongs_to_the_last_bin() -> None:
     assert bin_of(np.array([0.0, 0.499, 0.5, 1.0]), bins=2).tolist() == [0, 0, 1, 1]
 
 
-def test_against_scikit_learn() -> None:
-    labels, scores = drawn(300)
+@pytest.mark.parametrize("count", [30, 300, 3000])
+def test_film_by_film_with_scikit_learn(count: int) -> None:
+    labels, scores = drawn(count, seed=count)
     called = (scores >= 0.45).astype(int)
     found = all_numbers(labels, scores, threshold=0.45)
     expected = {
@@ -112,6 +113,19 @@ def test_what_the_films_do_not_allow_is_undefined() -> None:
     undefined = {name for name, value in sick.items() if math.isnan(value)}
     assert undefined == {"auroc", "average_precision", "balanced_accuracy", "specificity", "precision", "mcc"}
     assert sick["sensitivity"] == sick["accuracy"] == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=40), st.floats(0, 1))
+def test_resamples_are_judged_by_the_same_formulas(films: list[tuple[int, float]], threshold: float) -> None:
+    labels, scores = np.array([y for y, _ in films]), np.array([s for _, s in films])
+    alone = at_threshold(labels, scores, threshold=threshold)
+    for name, value in Counts.at(labels, scores, threshold=threshold).numbers().items():
+        assert alone[name] == pytest.approx(float(value), abs=1e-12, nan_ok=True), name
+
+
+def test_no_films_have_no_numbers() -> None:
+    nothing = all_numbers(np.array([], dtype=np.int64), np.array([]), threshold=0.5)
+    assert set(nothing) == set(NAMES) and all(math.isnan(value) for value in nothing.values())
 
 
 def test_counts_of_many_resamples_at_once() -> None:
