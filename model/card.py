@@ -2,6 +2,7 @@
 
 python -m model.card RUN --out model/pretrained     evaluate a run, write weights.npz, card.json and CARD.md
 python -m model.card --again --data-dir DIR         measure the checkpoint in --out once more, its run being gone
+python -m model.card ... --others DIR               count, too, how many pictures of other kinds are refused
 python -m model.card --readme                       write the shipped card's summary into README.md
 """
 
@@ -40,7 +41,9 @@ _NO_CLINICAL_USE = "any clinical use: it was made for teaching and has never bee
 _NO_OTHER_PICTURES = "lateral films, other body parts, photographs of films"
 
 
-def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | None = None) -> dict[str, Any]:
+def make_card(
+    run: Run, out: Path, *, stress_films: int = 0, look_run: Run | None = None, others: Path | None = None
+) -> dict[str, Any]:
     """Export a run's best weights and measure them.
 
     Scores are kept in the run's folder as they are made, so that an interrupted evaluation goes on.
@@ -56,6 +59,8 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     look_run : Run, optional
         A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card. Without
         one, a run that started from a checkpoint repeats what that one's card says about its own.
+    others : Path, optional
+        As in `model.measuring.measure`.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], shipped.model)
-    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films)
+    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others)
     before = run.config.get("started_from", {})
     look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     epochs = [e for e in run.events() if e["event"] == "epoch"]
@@ -103,7 +108,9 @@ def make_card(run: Run, out: Path, *, stress_films: int = 0, look_run: Run | Non
     return _written(out, card, files)
 
 
-def measure_again(out: Path, config: TrainingConfig, *, stress_films: int = 0) -> dict[str, Any]:
+def measure_again(
+    out: Path, config: TrainingConfig, *, stress_films: int = 0, others: Path | None = None
+) -> dict[str, Any]:
     """Measure a checkpoint whose run is gone, and write what was found on its card.
 
     Parameters
@@ -112,7 +119,7 @@ def measure_again(out: Path, config: TrainingConfig, *, stress_films: int = 0) -
         The checkpoint's folder.
     config : TrainingConfig
         Names the films it was trained on, and how they were split.
-    stress_films : int
+    stress_films, others : int, Path
         As in `make_card`.
 
     Raises
@@ -129,7 +136,7 @@ def measure_again(out: Path, config: TrainingConfig, *, stress_films: int = 0) -
         )
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(cache_dir() / "scores" / shipped.sha256[:12], shipped.model)
-    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films)
+    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others)
     found.pop("unreadable")
     return _written(out, {**shipped.card, "partition": partition_of(config), **found}, files)
 
@@ -238,6 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=SHIPPED, help="the checkpoint's folder (default: %(default)s)")
     parser.add_argument("--stress-films", type=int, default=0, metavar="N", help="films per stress condition (0: all)")
     parser.add_argument("--look-run", type=Path, metavar="RUN", help="a run with --split look, for the card")
+    parser.add_argument(
+        "--others", type=Path, metavar="DIR", help="a folder for each kind of picture that is no upright chest film"
+    )
     parser.add_argument("--again", action="store_true", help="measure the checkpoint in --out once more")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="with --again: the films it was trained on")
     parser.add_argument("--split", help="with --again: how they were split, where the card does not say")
@@ -247,11 +257,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.run:
             look_run = Run(options.look_run) if options.look_run else None
-            make_card(Run(options.run), options.out, stress_films=options.stress_films, look_run=look_run)
+            make_card(
+                Run(options.run),
+                options.out,
+                stress_films=options.stress_films,
+                look_run=look_run,
+                others=options.others,
+            )
         elif options.again:
             if options.data_dir is None:
                 parser.error("--again needs --data-dir")
-            measure_again(options.out, _as_trained(options), stress_films=options.stress_films)
+            measure_again(options.out, _as_trained(options), stress_films=options.stress_films, others=options.others)
         elif not options.readme:
             parser.error("give a run folder, --again or --readme")
         card = read_card(options.out)

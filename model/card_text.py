@@ -189,10 +189,10 @@ def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
         "## Strangers at the door",
         "",
         "How often the network's features alone said that a picture is no upright frontal chest film. The "
-        "drawings were "
-        "made by a program; the photographs are those that come with scikit-learn and scikit-image. How much room the "
-        "limit leaves for other hospitals' films was chosen with such photographs in view. Lateral films and other "
-        "parts of the body were not at hand in numbers.",
+        "drawings were made by a program; the photographs are those that come with scikit-learn and scikit-image. How "
+        "much room the limit leaves for other hospitals' films was chosen with such photographs in view. Other rows "
+        "are pictures that were given to the command, judged by their pixels alone, whatever their files say. Kinds "
+        "of pictures without a row were not at hand.",
         "",
         "| Pictures | How many | Refused | Share |",
         "|---|---|---|---|",

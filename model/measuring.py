@@ -20,7 +20,7 @@ from model.metrics import ECE_BINS, at_threshold, auroc, expected_calibration_er
 from model.novelty import POSES, Novelty, Pose
 from model.scores import MOST_GROUPS, ScoreTable, scores_text
 from model.scoring import Scorer, features_of
-from model.strangers import POSED, as_film, drawings, fit_novelty, photographs
+from model.strangers import POSED, as_film, drawings, fit_novelty, photographs, pictures_in
 from model.stress import CONDITIONS, LOOKS
 from model.thresholds import AIMS, thresholds_for
 
@@ -34,7 +34,12 @@ _POSED_FILMS = 260
 
 
 def measure(
-    scorer: Scorer, dataset: Dataset, *, cache: FilmCache | None, stress_films: int = 0
+    scorer: Scorer,
+    dataset: Dataset,
+    *,
+    cache: FilmCache | None,
+    stress_films: int = 0,
+    others: Path | None = None,
 ) -> tuple[dict[str, Any], Files]:
     """Fit temperature and thresholds to validation films, learn strangers apart, and measure on test films.
 
@@ -48,6 +53,9 @@ def measure(
         See `model.films.read_films`.
     stress_films : int
         Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
+    others : Path, optional
+        Pictures that are no upright frontal chest films, to count how many are refused: see
+        `model.strangers.pictures_in`.
 
     Returns
     -------
@@ -60,6 +68,7 @@ def measure(
         If the data or the folder cannot be used.
     """
     check_classes(dataset.examples, needed=("val", "test"))
+    strangers = pictures_in(others) if others else {}
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
     raw = {name: scorer.scores("val", val, name) for name in LOOKS}
     as_is = raw[LOOKS[0]]
@@ -72,7 +81,7 @@ def measure(
     stress = {name: at_temperature(scorer.scores("test", some, name), temperature) for name in CONDITIONS}
     calibrated = at_temperature(clean, temperature)
     text = _scores_text((val, as_is), (test, clean), temperature=temperature)
-    novelty, refusals = _strangers(scorer, dataset, val, test, cache=cache)
+    novelty, refusals = _strangers(scorer, dataset, val, test, cache=cache, others=strangers)
     entries = {
         "temperature": temperature,
         "threshold": threshold,
@@ -184,7 +193,13 @@ def _scores_text(*parts: tuple[Films, NDArray[np.float64]], temperature: float) 
 
 
 def _strangers(
-    scorer: Scorer, dataset: Dataset, val: Films, test: Films, *, cache: FilmCache | None
+    scorer: Scorer,
+    dataset: Dataset,
+    val: Films,
+    test: Films,
+    *,
+    cache: FilmCache | None,
+    others: Mapping[str, list[NDArray[np.float32]]],
 ) -> tuple[Novelty, dict[str, Mapping[str, float]]]:
     extract = features_of(scorer.model)
     train = read_films(dataset.of("train"), cache=cache)
@@ -202,6 +217,8 @@ def _strangers(
         count(f"test films, {pose}", [_posed(posed.gray(k), pose) for k in range(len(posed))])
     count("drawings, pages of text, charts", [as_film(picture) for _, picture in drawings(_DRAWINGS, seed=1)])
     count("photographs that come with libraries", [as_film(picture) for _, picture in photographs()])
+    for name, films in others.items():
+        count(name, films)
     return novelty, rates
 
 

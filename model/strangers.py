@@ -16,8 +16,11 @@ from sklearn.datasets import load_sample_images
 
 from model.augment import PRESETS, augment
 from model.decoding import MIN_SIDE, gray_from_channels
+from model.errors import DatasetError, ImageError
 from model.films import Films
+from model.images import read_radiograph
 from model.novelty import COMPONENTS, POSES, Novelty, Place, Pose, stretched
+from model.predict import find_films
 from model.preprocess import to_grid
 from model.stress import CONDITIONS, stressed
 
@@ -113,6 +116,39 @@ def photographs() -> list[tuple[str, NDArray[np.uint8]]]:
             if min(image.size) >= MIN_SIDE:
                 found.append((f"scikit-image {path.stem}", np.asarray(image.convert("RGB"))))
     return found
+
+
+def pictures_in(folder: Path) -> dict[str, list[Film]]:
+    """Read pictures of other kinds that someone has collected, one kind in each folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a folder for each kind, named after it, with pictures and folders of pictures.
+
+    Returns
+    -------
+    dict of str to list of ndarray of float32, shape (224, 224)
+        Kind -> its pictures as gray films on the network's grid, 0..1. What their files say besides is left aside.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, it holds no folders, or one of its files cannot be read.
+    """
+    kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir()) if folder.is_dir() else []
+    if not kinds:
+        raise DatasetError(f"{folder} holds no folders; give one that holds a folder of pictures for each kind.")
+    return {kind.name: [_picture(path, wrong) for path, wrong in find_films([kind])] for kind in kinds}
+
+
+def _picture(path: Path, wrong: str | None) -> Film:
+    try:
+        if wrong is None:
+            return to_grid(read_radiograph(path).pixels)
+    except ImageError as error:
+        wrong = str(error)
+    raise DatasetError(f"{path} is no picture that can be counted: {wrong}")
 
 
 def as_film(picture: NDArray[np.uint8]) -> Film:

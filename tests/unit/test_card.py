@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from model.calibration import at_temperature, fit_temperature, log_odds_of
@@ -28,6 +29,7 @@ from model.runs import Run
 from model.settings import TrainingConfig
 from model.shipped import shipped_scores, uncalibrated
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
+from model.strangers import drawings
 from model.stress import CONDITIONS
 from model.training import train
 
@@ -106,6 +108,32 @@ def test_the_card_counts_who_is_refused(made: tuple[Run, Path, dict[str, Any]]) 
     assert names < set(card["refusals"])
     for rate in card["refusals"].values():
         assert rate["share"] == rate["refused"] / rate["pictures"]
+
+
+def test_pictures_of_other_kinds_are_counted_by_their_folders(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out, card = made
+    folder, others = tmp_path / "checkpoint", tmp_path / "others"
+    shutil.copytree(out, folder)
+    again = ["--again", "--data-dir", run.config["data_dir"], "--out", str(folder), "--others", str(others)]
+    assert main(again) == 1
+    assert "holds no folders" in capsys.readouterr().err
+    for kind, count in (("hands", 3), ("maps of the moon", 2)):
+        (others / kind / "more").mkdir(parents=True)
+        for k, (_, picture) in enumerate(drawings(count, seed=7)):
+            Image.fromarray(picture).save(others / kind / ("more" if k else ".") / f"{k}.png")
+    assert main(again) == 0
+    told = read_card(folder)["refusals"]
+    assert {kind: told[kind]["pictures"] for kind in told.keys() - card["refusals"].keys()} == {
+        "hands": 3,
+        "maps of the moon": 2,
+    }
+    assert "| maps of the moon | 2 |" in (folder / "CARD.md").read_text(encoding="utf-8")
+    (others / "hands" / "notes.txt").write_text("no picture", encoding="utf-8")
+    assert main(again) == 1
+    assert "notes.txt is no picture that can be counted" in capsys.readouterr().err
+    assert read_card(folder)["refusals"] == told
 
 
 def test_a_kill_between_the_files_leaves_a_checkpoint_that_loads(
