@@ -23,6 +23,7 @@ _ACRONYMS = {
     "vgg16": "VGG16",
     "url": "URL",
 }
+_SHORT = 24
 _ERRORS = ("brier", "ece")
 _RANGES = (("low", "high"), ("lower", "upper"), ("lo", "hi"))
 _PAIRS = ("interval", "ci", "ci95", "ci_95", "interval_95", "confidence_interval")
@@ -187,7 +188,13 @@ def _table_html(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cells_html(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    return "".join(f"<td>{escape(text(row[column])) if column in row else ''}</td>" for column in columns)
+    first, *rest = (text(row[column]) if column in row else "" for column in columns)
+    return f"<td>{escape(first)}</td>" + "".join(_cell_html(words) for words in rest)
+
+
+def _cell_html(words: str) -> str:
+    kind = ' class="pn-words"' if len(words) > _SHORT else ""
+    return f"<td{kind}>{escape(words)}</td>"
 
 
 def _is_flat(row: Mapping[str, Any]) -> bool:

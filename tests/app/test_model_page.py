@@ -105,6 +105,12 @@ def test_tables_of_tables_become_one_table() -> None:
     assert "<td>Blur</td><td>0.960</td><td>0.990</td>" in drawn
 
 
+def test_a_sentence_in_a_table_keeps_room_on_a_phone() -> None:
+    drawn = section_html({"first": {"at": 0.5, "rule": "the highest accuracy there is"}, "second": {"at": 0.2}})
+    assert '<td>0.500</td><td class="pn-words">the highest accuracy there is</td>' in drawn
+    assert drawn.count("pn-words") == 1
+
+
 def test_sections_keep_unknown_parts() -> None:
     assert [key for key, _ in sections({"zebra": {"a": 1}, "test": {"a": 1}, "limits": ["x"]})] == [
         "limits",
