@@ -109,7 +109,12 @@ def make_card(
 
 
 def measure_again(
-    out: Path, config: TrainingConfig, *, stress_films: int = 0, others: Path | None = None
+    out: Path,
+    config: TrainingConfig,
+    *,
+    stress_films: int = 0,
+    look_run: Run | None = None,
+    others: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a checkpoint whose run is gone, and write what was found on its card.
 
@@ -119,8 +124,8 @@ def measure_again(
         The checkpoint's folder.
     config : TrainingConfig
         Names the films it was trained on, and how they were split.
-    stress_films, others : int, Path
-        As in `make_card`.
+    stress_films, look_run, others : int, Run, Path
+        As in `make_card`; without a look run the card keeps what it says about one.
 
     Raises
     ------
@@ -138,6 +143,8 @@ def measure_again(
     scorer = Scorer(cache_dir() / "scores" / shipped.sha256[:12], shipped.model)
     found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others)
     found.pop("unreadable")
+    if look_run:
+        found["look_split"] = _on_the_held_out_look(look_run)
     return _written(out, {**shipped.card, "partition": partition_of(config), **found}, files)
 
 
@@ -255,8 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readme", action="store_true", help="write the card's summary into README.md")
     options = parser.parse_args(arguments)
     try:
+        look_run = Run(options.look_run) if options.look_run else None
         if options.run:
-            look_run = Run(options.look_run) if options.look_run else None
             make_card(
                 Run(options.run),
                 options.out,
@@ -267,7 +274,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.again:
             if options.data_dir is None:
                 parser.error("--again needs --data-dir")
-            measure_again(options.out, _as_trained(options), stress_films=options.stress_films, others=options.others)
+            measure_again(
+                options.out,
+                _as_trained(options),
+                stress_films=options.stress_films,
+                look_run=look_run,
+                others=options.others,
+            )
         elif not options.readme:
             parser.error("give a run folder, --again or --readme")
         card = read_card(options.out)

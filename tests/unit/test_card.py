@@ -286,6 +286,13 @@ def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[s
     page = card_page(card)
     assert "## On a look never seen" in page and shown["command"] in page
     assert "look never seen" not in card_page(plain)
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(made[1], folder)
+    again = ["--again", "--data-dir", run.config["data_dir"], "--out", str(folder)]
+    assert main([*again, "--look-run", str(look.folder)]) == 0
+    assert read_card(folder)["look_split"] == shown
+    assert main(again) == 0
+    assert read_card(folder)["look_split"] == shown, "measured again without one, the card keeps it"
     with pytest.raises(RunError, match=r"was trained with --split patient; give a run with --split look\.$"):
         make_card(run, tmp_path / "other", look_run=run)
 
