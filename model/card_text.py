@@ -176,8 +176,8 @@ def _refusal_words(rates: Mapping[str, Any] | None) -> list[str]:
     own = rates["test films as they are"]
     return [
         f"It would not trust itself on {own['refused']:,} of these {own['pictures']:,} films, on {caught:,} of "
-        f"{turned:,} that were inverted or turned, and on {refused:,} of {pictures:,} pictures that are no chest "
-        "films.",
+        f"{turned:,} that were inverted or turned, and on {refused:,} of {pictures:,} pictures that are no "
+        "frontal chest films.",
         "",
     ]
 
