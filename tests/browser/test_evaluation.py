@@ -121,6 +121,8 @@ def test_a_run_grows_on_the_page_while_it_trains(app: AppServer, page: Page, run
     expect(status).to_be_visible()
     points = page.locator(".st-key-plot-history .scatterlayer .trace").filter(has=page.locator(".points path"))
     expect(points.first).to_be_visible()
+    # Until its script rests, the plot from before the run is on the page as well.
+    settle(page)
     before = page.locator(".st-key-plot-history .points path").count()
     epoch(2)
     with (run.folder / "events.jsonl").open("a") as log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Position, expect
 
 from model.artifacts import SampleFilm
 from tests.app_server import AppServer
@@ -24,10 +24,14 @@ def number(text: str) -> float:
     return float(text.replace("−", "-").replace(",", ""))
 
 
-def hover(page: Page, down: float, across: float) -> None:
+def spot(page: Page, down: float, across: float) -> Position:
     box = page.locator(".scope .stage").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    return {"x": across * box["width"], "y": down * box["height"]}
+
+
+def hover(page: Page, down: float, across: float) -> None:
+    page.locator(".scope .stage").hover(position=spot(page, down, across))
 
 
 def test_the_pointer_moves_the_receptive_field_and_the_numbers_without_the_server(
@@ -76,9 +80,7 @@ def test_the_numbers_under_the_pointer_add_up(app: AppServer, page: Page, sick_f
 
 def test_a_click_pins_a_cell_and_its_address_opens_cold(app: AppServer, page: Page, sick_film: SampleFilm) -> None:
     open_maps(page, app, sick_film, "&layer=block4_conv1&channel=3")
-    hover(page, 0.52, 0.27)
-    page.mouse.down()
-    page.mouse.up()
+    page.locator(".scope .stage").click(position=spot(page, 0.52, 0.27))
     expect(page).to_have_url(re.compile(r"cell=14\.7"))
     settle(page)
     expect(page.locator(".scope.pinned")).to_have_count(1)
