@@ -46,9 +46,8 @@ _HEADINGS = {
     "novelty": "What tells strangers apart",
 }
 _LEADS = {
-    "refusals": "Pictures shown to the network that are no upright chest films, and its own test films, and how "
-    "many of "
-    "them it would not judge by its features alone.",
+    "refusals": "Pictures shown to the network that are no upright frontal chest films, and its own test films, "
+    "and how many of them it would not judge by its features alone.",
     "look_split": "The films were sorted by how they look, and one whole look was kept away from another network, "
     "which was trained by the command below. What it loses there is what a network like this one owes to looks.",
 }
