@@ -3,6 +3,7 @@
 python -m model.card RUN --out model/pretrained     evaluate a run, write weights.npz, card.json and CARD.md
 python -m model.card --again --data-dir DIR         measure the checkpoint in --out once more, its run being gone
 python -m model.card ... --others DIR               count, too, how many pictures of other kinds are refused
+python -m model.card ... --views DIR                learn from frontal chests and others to tell them apart
 python -m model.card --readme                       write the shipped card's summary into README.md
 """
 
@@ -42,7 +43,13 @@ _NO_OTHER_PICTURES = "lateral films, other body parts, photographs of films"
 
 
 def make_card(
-    run: Run, out: Path, *, stress_films: int = 0, look_run: Run | None = None, others: Path | None = None
+    run: Run,
+    out: Path,
+    *,
+    stress_films: int = 0,
+    look_run: Run | None = None,
+    others: Path | None = None,
+    views: Path | None = None,
 ) -> dict[str, Any]:
     """Export a run's best weights and measure them.
 
@@ -59,7 +66,7 @@ def make_card(
     look_run : Run, optional
         A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card. Without
         one, a run that started from a checkpoint repeats what that one's card says about its own.
-    others : Path, optional
+    others, views : Path, optional
         As in `model.measuring.measure`.
 
     Returns
@@ -79,7 +86,7 @@ def make_card(
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], shipped.model)
-    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others)
+    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others, views=views)
     before = run.config.get("started_from", {})
     look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     epochs = [e for e in run.events() if e["event"] == "epoch"]
@@ -115,6 +122,7 @@ def measure_again(
     stress_films: int = 0,
     look_run: Run | None = None,
     others: Path | None = None,
+    views: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a checkpoint whose run is gone, and write what was found on its card.
 
@@ -124,8 +132,8 @@ def measure_again(
         The checkpoint's folder.
     config : TrainingConfig
         Names the films it was trained on, and how they were split.
-    stress_films, look_run, others : int, Run, Path
-        As in `make_card`; without a look run the card keeps what it says about one.
+    stress_films, look_run, others, views : int, Run, Path, Path
+        As in `make_card`; without a look run or views the card keeps what it says about them.
 
     Raises
     ------
@@ -141,7 +149,15 @@ def measure_again(
         )
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(cache_dir() / "scores" / shipped.sha256[:12], shipped.model)
-    found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others)
+    found, files = measure(
+        scorer,
+        dataset,
+        cache=cache,
+        stress_films=stress_films,
+        others=others,
+        views=views,
+        boundary=shipped.novelty.boundary if shipped.novelty else None,
+    )
     found.pop("unreadable")
     if look_run:
         found["look_split"] = _on_the_held_out_look(look_run)
@@ -255,6 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--others", type=Path, metavar="DIR", help="a folder for each kind of picture that is no upright chest film"
     )
+    parser.add_argument(
+        "--views", type=Path, metavar="DIR", help="a folder for each person, with frontal*, side* and other* pictures"
+    )
     parser.add_argument("--again", action="store_true", help="measure the checkpoint in --out once more")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="with --again: the films it was trained on")
     parser.add_argument("--split", help="with --again: how they were split, where the card does not say")
@@ -270,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stress_films=options.stress_films,
                 look_run=look_run,
                 others=options.others,
+                views=options.views,
             )
         elif options.again:
             if options.data_dir is None:
@@ -280,6 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stress_films=options.stress_films,
                 look_run=look_run,
                 others=options.others,
+                views=options.views,
             )
         elif not options.readme:
             parser.error("give a run folder, --again or --readme")

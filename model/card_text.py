@@ -23,7 +23,7 @@ def card_summary(card: Mapping[str, Any]) -> str:
             "",
             *_number_table(test["numbers"], _SUMMARY),
             "",
-            *_refusal_words(card.get("refusals")),
+            *_refusal_words(card.get("refusals"), card.get("views")),
             f"Under the hardest of {len(changed)} changes that have nothing to do with lungs "
             f"({worst['condition']}) the accuracy is {worst['accuracy']:.3f}. "
             "The whole table is on [the model's card](model/pretrained/CARD.md).",
@@ -56,6 +56,7 @@ def card_page(card: Mapping[str, Any]) -> str:
         *_aims_section(card.get("thresholds")),
         *_calibration_section(card),
         *_refusals_section(card.get("refusals")),
+        *_views_section(card.get("views")),
         "## Under stress",
         "",
         f"{card['stress_films']:,} of the test films, changed in ways that say nothing about lungs.",
@@ -166,7 +167,7 @@ def _calibration_section(card: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _refusal_words(rates: Mapping[str, Any] | None) -> list[str]:
+def _refusal_words(rates: Mapping[str, Any] | None, views: Mapping[str, Any] | None) -> list[str]:
     if not rates:
         return []
     strangers = [rate for name, rate in rates.items() if not name.startswith("test films")]
@@ -177,9 +178,16 @@ def _refusal_words(rates: Mapping[str, Any] | None) -> list[str]:
     return [
         f"It would not trust itself on {own['refused']:,} of these {own['pictures']:,} films, on {caught:,} of "
         f"{turned:,} that were inverted or turned, and on {refused:,} of {pictures:,} pictures that are no "
-        "frontal chest films.",
+        f"frontal chest films.{_views_words(views)}",
         "",
     ]
+
+
+def _views_words(views: Mapping[str, Any] | None) -> str:
+    if not views:
+        return ""
+    *most, last = (f"{rate['refused']:,} of {rate['pictures']:,} {name}" for name, rate in views["rates"].items())
+    return f" Of views of people from whom it had not learned it refused {', '.join(most)} and {last}."
 
 
 def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
@@ -194,13 +202,32 @@ def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
         "are pictures that were given to the command, judged by their pixels alone, whatever their files say. Kinds "
         "of pictures without a row were not at hand.",
         "",
+        *_rate_table(rates),
+        "",
+    ]
+
+
+def _views_section(views: Mapping[str, Any] | None) -> list[str]:
+    if not views:
+        return []
+    return [
+        f"A boundary between frontal chests and others was learned from views of {views['chests']} chests and of "
+        f"{views['others']} other parts of the body. {views['about']} Below, each person's views are judged by a "
+        "boundary that was learned without that person.",
+        "",
+        *_rate_table(views["rates"]),
+        "",
+    ]
+
+
+def _rate_table(rates: Mapping[str, Any]) -> list[str]:
+    return [
         "| Pictures | How many | Refused | Share |",
         "|---|---|---|---|",
         *(
             f"| {name} | {rate['pictures']:,} | {rate['refused']:,} | {100 * rate['share']:.1f} % |"
             for name, rate in rates.items()
         ),
-        "",
     ]
 
 

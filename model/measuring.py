@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from model.datasets import Dataset, check_classes
 from model.film_cache import FilmCache
 from model.films import Films, read_films
 from model.metrics import ECE_BINS, at_threshold, auroc, expected_calibration_error
-from model.novelty import POSES, Novelty, Pose
+from model.novelty import LAYERS, POSES, Boundary, Novelty, Pose
 from model.scores import MOST_GROUPS, ScoreTable, scores_text
 from model.scoring import Scorer, features_of
-from model.strangers import POSED, as_film, drawings, fit_novelty, photographs, pictures_in
+from model.strangers import POSED, as_film, drawings, fit_novelty, photographs, pictures_in, reference_features
 from model.stress import CONDITIONS, LOOKS
 from model.thresholds import AIMS, thresholds_for
+from model.views import View, about, fit_boundary, judged_by_others, look_at, views_in
 
 _THRESHOLD_RULE = (
     "highest accuracy on the validation films, averaged over four conditions "
@@ -40,6 +41,8 @@ def measure(
     cache: FilmCache | None,
     stress_films: int = 0,
     others: Path | None = None,
+    views: Path | None = None,
+    boundary: Boundary | None = None,
 ) -> tuple[dict[str, Any], Files]:
     """Fit temperature and thresholds to validation films, learn strangers apart, and measure on test films.
 
@@ -56,6 +59,10 @@ def measure(
     others : Path, optional
         Pictures that are no upright frontal chest films, to count how many are refused: see
         `model.strangers.pictures_in`.
+    views : Path, optional
+        Frontal chests and others to learn the boundary between them from: see `model.views.views_in`.
+    boundary : Boundary, optional
+        What this network has learned from such views before; taken where no `views` are given.
 
     Returns
     -------
@@ -69,6 +76,7 @@ def measure(
     """
     check_classes(dataset.examples, needed=("val", "test"))
     strangers = pictures_in(others) if others else {}
+    seen = views_in(views) if views else []
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
     raw = {name: scorer.scores("val", val, name) for name in LOOKS}
     as_is = raw[LOOKS[0]]
@@ -81,7 +89,9 @@ def measure(
     stress = {name: at_temperature(scorer.scores("test", some, name), temperature) for name in CONDITIONS}
     calibrated = at_temperature(clean, temperature)
     text = _scores_text((val, as_is), (test, clean), temperature=temperature)
-    novelty, refusals = _strangers(scorer, dataset, val, test, cache=cache, others=strangers)
+    novelty, refusals, rates = _strangers(
+        scorer, dataset, val, test, cache=cache, others=strangers, views=seen, boundary=boundary
+    )
     entries = {
         "temperature": temperature,
         "threshold": threshold,
@@ -108,6 +118,7 @@ def measure(
             for name, values in stress.items()
         ],
         "refusals": refusals,
+        **({"views": {"about": about(views), **_counted(seen), "rates": rates}} if views else {}),
     }
     return entries, Files(scores=text, novelty=novelty)
 
@@ -200,10 +211,19 @@ def _strangers(
     *,
     cache: FilmCache | None,
     others: Mapping[str, list[NDArray[np.float32]]],
-) -> tuple[Novelty, dict[str, Mapping[str, float]]]:
+    views: Sequence[View],
+    boundary: Boundary | None,
+) -> tuple[Novelty, dict[str, Mapping[str, float]], dict[str, dict[str, float]]]:
     extract = features_of(scorer.model)
-    train = read_films(dataset.of("train"), cache=cache)
-    novelty = fit_novelty(train, val, extract)
+    reference = reference_features(read_films(dataset.of("train"), cache=cache), extract)
+    novelty = fit_novelty(reference, extract([val.gray(k) for k in range(len(val))]))
+    found: dict[str, dict[str, float]] = {}
+    if views:
+        films, seen = reference["upright"], look_at(views, extract)
+        channels = scorer.model.get_layer(LAYERS[-1]).output.shape[-1]
+        boundary = fit_boundary(films, seen, channels=channels)
+        found = judged_by_others(novelty, films, seen, channels=channels)
+    novelty = replace(novelty, boundary=boundary)
     stored = Novelty.from_bytes(novelty.to_bytes())
     rates: dict[str, Mapping[str, float]] = {}
 
@@ -217,9 +237,14 @@ def _strangers(
         count(f"test films, {pose}", [_posed(posed.gray(k), pose) for k in range(len(posed))])
     count("drawings, pages of text, charts", [as_film(picture) for _, picture in drawings(_DRAWINGS, seed=1)])
     count("photographs that come with libraries", [as_film(picture) for _, picture in photographs()])
-    for name, films in others.items():
-        count(name, films)
-    return novelty, rates
+    for name, pictures in others.items():
+        count(name, pictures)
+    return novelty, rates, found
+
+
+def _counted(views: Sequence[View]) -> dict[str, int]:
+    chests = {view.person for view in views if view.kind != "other"}
+    return {"chests": len(chests), "others": len({view.person for view in views} - chests)}
 
 
 def _posed(film: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:

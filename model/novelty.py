@@ -3,7 +3,8 @@
 A network that tells two classes apart answers for anything, a cat included. Its own features know better: those of its
 middle layers lie in one place for upright chest films, in others for inverted or turned ones, and nowhere near for
 whatever is no chest film. Each place is a Gaussian around films that were trained on; the nearest one says what a film
-is, and the distance to it whether it is one at all. A few plain facts are looked at first.
+is, and the distance to it whether it is one at all. Chests from the side and other parts of the body lie so near that
+a boundary has to be learned. A few plain facts are looked at first.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ Kind = Literal[
     "modality",
     "body part",
     "lateral",
+    "not frontal",
     "color",
     "inverted",
     "turned",
@@ -80,6 +82,12 @@ class Doubt:
     because: str
 
 
+_NOT_FRONTAL = Doubt(
+    kind="not frontal",
+    because="it looks more like a chest from the side or another part of the body than like a frontal chest film",
+)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Place:
     """Where the features of films in one pose lie: probabilistic principal component analysis.
@@ -129,6 +137,26 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Boundary:
+    """What parts frontal chests from side views and from other parts of the body: a logistic regression.
+
+    Attributes
+    ----------
+    weights : ndarray of float64, shape (channels,)
+        One for each map of the last of `LAYERS`.
+    offset : float
+        Added to their sum.
+    """
+
+    weights: Floats
+    offset: float
+
+    def beyond(self, pooled: NDArray[np.floating[Any]]) -> Floats:
+        """Return the log-odds that films, given as to `Novelty.distances`, are no frontal chests; shape (n,)."""
+        return stretched(pooled[:, -len(self.weights) :]) @ self.weights + self.offset
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Novelty:
     """A network's sense for what it has never seen.
 
@@ -140,11 +168,14 @@ class Novelty:
         In the order of `POSES`.
     limit : float
         The distance from the nearest place beyond which a film is a stranger.
+    boundary : Boundary, optional
+        Between frontal chests and others, if it was learned.
     """
 
     scale: Floats
     places: Mapping[Pose, Place]
     limit: float
+    boundary: Boundary | None = None
 
     def distances(self, pooled: NDArray[np.floating[Any]]) -> Floats:
         """Return how far films are from each place, as multiples of the limit.
@@ -164,7 +195,9 @@ class Novelty:
 
     def doubts(self, pooled: NDArray[np.floating[Any]]) -> list[Doubt | None]:
         """Return for each film what its features say against it."""
-        return [judged(row) for row in self.distances(pooled)]
+        distances = self.distances(pooled)
+        beyond = np.full(len(pooled), -np.inf) if self.boundary is None else self.boundary.beyond(pooled)
+        return [judged(row, odds) for row, odds in zip(distances, beyond.tolist(), strict=True)]
 
     def to_bytes(self) -> bytes:
         """Return everything as a NumPy archive."""
@@ -176,6 +209,11 @@ class Novelty:
                 f"{name}.axes": place.axes.astype(np.float32),
                 f"{name}.variances": place.variances.astype(np.float32),
                 f"{name}.noise": np.float64(place.noise),
+            }
+        if self.boundary is not None:
+            arrays |= {
+                "boundary.weights": self.boundary.weights.astype(np.float32),
+                "boundary.offset": np.float64(self.boundary.offset),
             }
         stream = io.BytesIO()
         np.savez(stream, allow_pickle=False, **arrays)
@@ -202,7 +240,10 @@ class Novelty:
                     variances=arrays[f"{name}.variances"],
                     noise=float(arrays[f"{name}.noise"]),
                 )
-            return cls(scale=arrays["scale"], places=places, limit=float(arrays["limit"]))
+            boundary = None
+            if "boundary.weights" in arrays:
+                boundary = Boundary(weights=arrays["boundary.weights"], offset=float(arrays["boundary.offset"]))
+            return cls(scale=arrays["scale"], places=places, limit=float(arrays["limit"]), boundary=boundary)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
                 f"The checkpoint's file about strange films cannot be read ({error}); restore it with git checkout."
@@ -263,14 +304,22 @@ def _said_by_the_file(metadata: Mapping[str, str | float]) -> Doubt | None:
     return None
 
 
-def judged(distances: Floats) -> Doubt | None:
-    """Return what the distances of one film, as `Novelty.distances` gives them, speak against."""
+def judged(distances: Floats, beyond: float = -np.inf) -> Doubt | None:
+    """Return what speaks against one film.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (5,)
+        From each place, as `Novelty.distances` gives them.
+    beyond : float
+        What `Boundary.beyond` gives; above 0 it is more likely no frontal chest than one.
+    """
     nearest = POSES[int(np.argmin(distances))]
     if distances.min() > 1:
         return Doubt(
             kind="stranger", because="it is unlike every chest film that the network learned from, whichever way up"
         )
     if nearest == "upright" or distances.min() > _MUCH_NEARER * distances[0]:
-        return None
+        return _NOT_FRONTAL if beyond > 0 else None
     kind, because = _TURNED[nearest]
     return Doubt(kind=kind, because=because)

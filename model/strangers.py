@@ -51,32 +51,47 @@ POSED: Mapping[Pose, Callable[[Film], Film]] = MappingProxyType(
 """What turns an upright film into each pose; "quarter left" brings the head to the left."""
 
 
-def fit_novelty(train: Films, val: Films, extract: Extract, *, seed: int = 0) -> Novelty:
-    """Learn where the features of chest films lie, from films as they are, changed, inverted and turned.
+def reference_features(train: Films, extract: Extract, *, seed: int = 0) -> dict[Pose, NDArray[np.float32]]:
+    """Return the features of films that the network was trained on, in every pose.
 
     Parameters
     ----------
     train : Films
         Films the network was trained on.
-    val : Films
-        Films it was not trained on; they set the limit.
     extract : callable
         See `Extract`.
     seed : int
         Seeds the choice of films.
+
+    Returns
+    -------
+    dict of pose to ndarray of float32, shape (n, features)
+        Upright ones as they are and changed, those of other poses only turned or inverted.
     """
     rng = np.random.default_rng(seed)
-    pooled = {pose: extract(list(_reference(train, pose, rng))) for pose in POSES}
-    upright = stretched(pooled["upright"])
+    return {pose: extract(list(_reference(train, pose, rng))) for pose in POSES}
+
+
+def fit_novelty(reference: Mapping[Pose, NDArray[np.float32]], known: NDArray[np.float32]) -> Novelty:
+    """Learn where the features of chest films lie.
+
+    Parameters
+    ----------
+    reference : Mapping of pose to ndarray
+        As `reference_features` gives them.
+    known : ndarray of float32, shape (n, features)
+        Features of upright films the network was not trained on; they set the limit.
+    """
+    upright = stretched(reference["upright"])
     spread = upright.std(axis=0)
     scale = spread + 1e-3 * upright.std()
     places = {
         pose: Place.of(stretched(values) / scale, components=min(COMPONENTS, len(values) - 2))
-        for pose, values in pooled.items()
+        for pose, values in reference.items()
     }
     plain = Novelty(scale=scale, places=places, limit=1.0)
-    known = plain.distances(extract([val.gray(k) for k in range(len(val))]))[:, 0]
-    return Novelty(scale=scale, places=places, limit=SLACK * float(np.percentile(known, _FARTHEST)))
+    limit = SLACK * float(np.percentile(plain.distances(known)[:, 0], _FARTHEST))
+    return Novelty(scale=scale, places=places, limit=limit)
 
 
 def _reference(films: Films, pose: Pose, rng: np.random.Generator) -> Iterator[Film]:

@@ -23,6 +23,7 @@ _ORDER = (
     "calibration",
     "thresholds",
     "refusals",
+    "views",
     "stress",
     "stress_tests",
     "look_split",
@@ -42,12 +43,15 @@ _HEADINGS = {
     "calibration": "How far its probabilities are from what happens",
     "thresholds": "Thresholds, and what each is for",
     "refusals": "Whom it would not judge",
+    "views": "How it tells frontal chests from others",
     "partition": "How the films were divided",
     "novelty": "What tells strangers apart",
 }
 _LEADS = {
     "refusals": "Pictures shown to the network that are no upright frontal chest films, and its own test films, "
     "and how many of them it would not judge by its features alone.",
+    "views": "Pictures of people from all sides. Each person's were judged by what was learned from the others', so "
+    "that none was known.",
     "look_split": "The films were sorted by how they look, and one whole look was kept away from another network, "
     "which was trained by the command below. What it loses there is what a network like this one owes to looks.",
 }

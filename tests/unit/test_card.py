@@ -136,6 +136,40 @@ def test_pictures_of_other_kinds_are_counted_by_their_folders(
     assert read_card(folder)["refusals"] == told
 
 
+def test_views_are_learned_from_and_kept_when_measured_again(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out, card = made
+    folder, views = tmp_path / "checkpoint", tmp_path / "views"
+    shutil.copytree(out, folder)
+    again = ["--again", "--data-dir", run.config["data_dir"], "--out", str(folder)]
+    assert "views" not in card
+    assert main([*again, "--views", str(views)]) == 1
+    assert "holds 0 views of 0 people" in capsys.readouterr().err
+    rng = np.random.default_rng(0)
+    for person in ("a", "b", "c"):
+        (views / person).mkdir(parents=True)
+        for kind, tilt in (("frontal", 1.0), ("side", 0.2)):
+            picture = np.linspace(0, tilt, 120)[:, None] * 200 + rng.integers(0, 40, (120, 120))
+            Image.fromarray(picture.astype(np.uint8)).save(views / person / f"{kind}.png")
+    (views / "about.txt").write_text("Of nobody\nat all.\n", encoding="utf-8")
+    assert main([*again, "--views", str(views)]) == 0
+    found = read_card(folder)["views"]
+    assert (found["chests"], found["others"], found["about"]) == (3, 0, "Of nobody at all.")
+    assert {name: rate["pictures"] for name, rate in found["rates"].items()} == {
+        "frontal chests": 3,
+        "chests from the side": 3,
+    }
+    page = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "| chests from the side | 3 |" in page and "Of nobody at all. Below" in page
+    novelty = load_checkpoint(folder).novelty
+    assert novelty is not None and novelty.boundary is not None
+    assert main(again) == 0
+    kept = load_checkpoint(folder).novelty
+    assert kept is not None and kept.boundary is not None and read_card(folder)["views"] == found
+    assert kept.boundary.weights == pytest.approx(novelty.boundary.weights)
+
+
 def test_a_kill_between_the_files_leaves_a_checkpoint_that_loads(
     made: tuple[Run, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

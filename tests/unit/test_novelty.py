@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from model.checkpoint import SHIPPED, load_checkpoint
 from model.datasets import REGISTRY
 from model.errors import CheckpointError
 from model.images import Radiograph, read_radiograph
-from model.novelty import POSES, Doubt, Novelty, Place, judged, plain_doubt
+from model.novelty import POSES, Boundary, Doubt, Novelty, Place, judged, plain_doubt
 from model.preprocess import to_grid
+from model.projections import project
 from model.scoring import features_of
 from model.strangers import POSED, as_film, drawings, photographs
 from tests.real_data import DATA, needs_data
+from tests.unit.drawn_body import drawn_chest
 
 Features = NDArray[np.float64]
 
@@ -72,6 +75,32 @@ def test_another_place_must_be_clearly_nearer(distances: list[float], kind: str 
     assert (doubt.kind if doubt else None) == kind
 
 
+@pytest.mark.parametrize(
+    ("distances", "beyond", "kind"),
+    [
+        ([0.6, 0.8, 0.9, 0.9, 0.9], -0.1, None),
+        ([0.6, 0.8, 0.9, 0.9, 0.9], 0.1, "not frontal"),
+        ([0.6, 0.57, 0.9, 0.9, 0.9], 0.1, "not frontal"),
+        ([0.6, 0.55, 0.9, 0.9, 0.9], 0.1, "inverted"),
+        ([1.01, 1.2, 1.2, 1.2, 1.2], 0.1, "stranger"),
+    ],
+)
+def test_only_what_is_upright_and_no_stranger_is_called_not_frontal(
+    distances: list[float], beyond: float, kind: str | None
+) -> None:
+    doubt = judged(np.array(distances), beyond)
+    assert (doubt.kind if doubt else None) == kind
+
+
+def test_each_film_is_judged_by_its_own_side_of_the_boundary() -> None:
+    boundary = Boundary(weights=np.array([1.0, -1.0]), offset=0.0)
+    pooled = np.full((2, 12), 40.0**2)
+    pooled[0, -2:], pooled[1, -2:] = (41.0**2, 40.0**2), (40.0**2, 41.0**2)
+    doubts = replace(five_places(), boundary=boundary).doubts(pooled)
+    assert [doubt.kind if doubt else None for doubt in doubts] == ["not frontal", None]
+    assert five_places().doubts(pooled) == [None, None]
+
+
 def test_far_from_every_place_is_a_stranger() -> None:
     (doubt,) = five_places().doubts(np.full((1, 12), 900.0**2))
     assert doubt is not None and doubt.kind == "stranger"
@@ -82,6 +111,14 @@ def test_a_round_trip_keeps_every_distance() -> None:
     again = Novelty.from_bytes(novelty.to_bytes())
     pooled = np.random.default_rng(2).random((6, 12)) * 90_000
     assert again.distances(pooled) == pytest.approx(novelty.distances(pooled), rel=1e-4)
+    assert again.boundary is None
+
+
+def test_a_round_trip_keeps_the_boundary() -> None:
+    boundary = Boundary(weights=np.linspace(-2, 1, 7), offset=-0.3)
+    again = Novelty.from_bytes(replace(five_places(), boundary=boundary).to_bytes()).boundary
+    pooled = np.random.default_rng(2).random((6, 12)) * 9
+    assert again is not None and again.beyond(pooled) == pytest.approx(boundary.beyond(pooled), abs=1e-5)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY"])
@@ -161,6 +198,16 @@ def test_pictures_that_are_no_films_are_refused(shipped: tuple[Novelty, object])
     doubts = refused(shipped, [as_film(picture) for _, picture in pictures])
     passed = [name for (name, _), doubt in zip(pictures, doubts, strict=True) if doubt is None]
     assert len(passed) <= 0.05 * len(pictures), passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("angles", "kinds"), [((0, 10, 180), {None}), ((75, 90, -90), {"not frontal", "stranger"})])
+def test_a_drawn_chest_is_told_from_its_side(
+    shipped: tuple[Novelty, object], angles: tuple[float, ...], kinds: set[str | None]
+) -> None:
+    chest = drawn_chest()
+    views = [to_grid(project(chest, angle).astype(np.float32) / 255) for angle in angles]
+    assert {doubt.kind if doubt else None for doubt in refused(shipped, views)} <= kinds
 
 
 @pytest.mark.slow
