@@ -60,9 +60,10 @@ def test_the_table_is_left_out() -> None:
     assert line_integrals(scan(volume), 0) == pytest.approx(line_integrals(scan(body()), 0))
 
 
-def test_lungs_inside_the_body_stay_dark() -> None:
+def test_lungs_inside_the_body_stay_dark_and_still_count() -> None:
     volume = body()
     volume[5:11, 15:25, 24:34] = -900
+    assert line_integrals(scan(volume), 0)[13, 24] == pytest.approx((10 + 10 * 0.1) * WATER, rel=1e-4)
     film = project(scan(volume), 0)
     assert film.dtype == np.uint8
     assert film[13, 24] < film[24, 24] < film[1, 1]
