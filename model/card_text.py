@@ -212,7 +212,7 @@ def _views_section(views: Mapping[str, Any] | None) -> list[str]:
         return []
     return [
         f"A boundary between frontal chests and others was learned from views of {views['chests']} chests and of "
-        f"{views['others']} other parts of the body. {views['about']} Below, each person's views are judged by a "
+        f"{views['other_parts']} other parts of the body. {views['about']} Below, each person's views are judged by a "
         "boundary that was learned without that person.",
         "",
         *_rate_table(views["rates"]),

@@ -244,7 +244,7 @@ def _strangers(
 
 def _counted(views: Sequence[View]) -> dict[str, int]:
     chests = {view.person for view in views if view.kind != "other"}
-    return {"chests": len(chests), "others": len({view.person for view in views} - chests)}
+    return {"chests": len(chests), "other_parts": len({view.person for view in views} - chests)}
 
 
 def _posed(film: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:

@@ -155,7 +155,7 @@ def test_views_are_learned_from_and_kept_when_measured_again(
     (views / "about.txt").write_text("Of nobody\nat all.\n", encoding="utf-8")
     assert main([*again, "--views", str(views)]) == 0
     found = read_card(folder)["views"]
-    assert (found["chests"], found["others"], found["about"]) == (3, 0, "Of nobody at all.")
+    assert (found["chests"], found["other_parts"], found["about"]) == (3, 0, "Of nobody at all.")
     assert {name: rate["pictures"] for name, rate in found["rates"].items()} == {
         "frontal chests": 3,
         "chests from the side": 3,
