@@ -155,6 +155,9 @@ def test_phone_shows_everything_without_scrolling_sideways(app: AppServer, page:
         for scroller in (page.locator("html"), page.get_by_test_id("stMain")):
             assert scroller.evaluate("element => element.scrollWidth") <= 400, path
         expect(page.get_by_test_id("stAppDeployButton")).to_have_count(0)
+    shade = page.get_by_test_id("stHeader").evaluate("element => getComputedStyle(element).backgroundColor")
+    alpha = re.search(r"[/,] (0\.\d+)\)$", shade)
+    assert alpha and float(alpha[1]) >= 0.85, f"text that scrolls under the menu's arrow shows through {shade}"
 
 
 def test_light_and_dark_follow_the_reader(app: AppServer, page: Page) -> None:
