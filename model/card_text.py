@@ -187,7 +187,10 @@ def _views_words(views: Mapping[str, Any] | None) -> str:
     if not views:
         return ""
     *most, last = (f"{rate['refused']:,} of {rate['pictures']:,} {name}" for name, rate in views["rates"].items())
-    return f" Of views of people from whom it had not learned it refused {', '.join(most)} and {last}."
+    return (
+        f" Of {views['what']}, each judged by what was learned without the person it shows, {', '.join(most)} and "
+        f"{last} were refused."
+    )
 
 
 def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
@@ -211,9 +214,10 @@ def _views_section(views: Mapping[str, Any] | None) -> list[str]:
     if not views:
         return []
     return [
-        f"A boundary between frontal chests and others was learned from views of {views['chests']} chests and of "
-        f"{views['other_parts']} other parts of the body. {views['about']} Below, each person's views are judged by a "
-        "boundary that was learned without that person.",
+        f"A boundary between frontal chests and others was learned from {views['what']}: {views['chests']} chests and "
+        f"{views['other_parts']} other parts of the body. {views['about']} Below, a person's views are judged by "
+        "another boundary, learned without that person, and by the distances as above. How much the boundary may bend "
+        "was chosen with such counts in view.",
         "",
         *_rate_table(views["rates"]),
         "",

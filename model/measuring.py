@@ -21,7 +21,7 @@ from model.novelty import LAYERS, POSES, Boundary, Novelty, Pose
 from model.scores import MOST_GROUPS, ScoreTable, scores_text
 from model.scoring import Scorer, features_of
 from model.strangers import POSED, as_film, drawings, fit_novelty, photographs, pictures_in, reference_features
-from model.stress import CONDITIONS, LOOKS
+from model.stress import CONDITIONS, LOOKS, stressed
 from model.thresholds import AIMS, thresholds_for
 from model.views import View, about, fit_boundary, judged_by_others, look_at, views_in
 
@@ -32,6 +32,7 @@ _THRESHOLD_RULE = (
 _STRESS_NUMBERS = ("accuracy", "sensitivity", "specificity", "precision")
 _DRAWINGS = 60
 _POSED_FILMS = 260
+_STRESSED_FILMS = 52
 
 
 def measure(
@@ -76,7 +77,7 @@ def measure(
     """
     check_classes(dataset.examples, needed=("val", "test"))
     strangers = pictures_in(others) if others else {}
-    seen = views_in(views) if views else []
+    seen, told = (views_in(views), about(views)) if views else ([], {})
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
     raw = {name: scorer.scores("val", val, name) for name in LOOKS}
     as_is = raw[LOOKS[0]]
@@ -118,7 +119,7 @@ def measure(
             for name, values in stress.items()
         ],
         "refusals": refusals,
-        **({"views": {"about": about(views), **_counted(seen), "rates": rates}} if views else {}),
+        **({"views": {**told, **_counted(seen), "rates": rates}} if views else {}),
     }
     return entries, Files(scores=text, novelty=novelty)
 
@@ -232,6 +233,9 @@ def _strangers(
         rates[name] = {"pictures": len(films), "refused": refused, "share": refused / len(films)}
 
     count("test films as they are", [test.gray(k) for k in range(len(test))])
+    few = spread(test, _STRESSED_FILMS)
+    changed = [stressed(few.gray(k), name) for name in list(CONDITIONS)[1:] for k in range(len(few))]
+    count("test films under stress", changed)
     posed = spread(test, _POSED_FILMS)
     for pose in POSES[1:]:
         count(f"test films, {pose}", [_posed(posed.gray(k), pose) for k in range(len(posed))])
@@ -243,8 +247,8 @@ def _strangers(
 
 
 def _counted(views: Sequence[View]) -> dict[str, int]:
-    chests = {view.person for view in views if view.kind != "other"}
-    return {"chests": len(chests), "other_parts": len({view.person for view in views} - chests)}
+    people = [{view.person for view in views if (view.kind == "other") is other} for other in (False, True)]
+    return {"chests": len(people[0]), "other_parts": len(people[1])}
 
 
 def _posed(film: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:

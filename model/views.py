@@ -31,8 +31,8 @@ ABOUT = "about.txt"
 
 _COPIES = ("mixed", "robust", "mixed", "robust")
 _STRENGTH = 0.1
-"""Inverse of the penalty on the weights (scikit-learn's C): the widest gap between the adults' films, none of which it
-learned from, and views of a person left out, of .0001, .001, .01 and .1."""
+"""Inverse of the penalty on the weights (scikit-learn's C). Of .0001, .001, .01 and .1 it left the widest gap between
+frontal films and views of people left out, and kept adults' films, from which it did not learn, farthest away."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -85,15 +85,17 @@ def views_in(folder: Path) -> list[View]:
     Raises
     ------
     DatasetError
-        If a picture is of no such name or cannot be read, or there are none of a frontal chest or of anything else.
+        If a picture is of no such name or cannot be read, or without some person there would be no frontal chest left
+        or nothing else.
     """
     persons = sorted(person for person in folder.iterdir() if person.is_dir()) if folder.is_dir() else []
     views = [_view(path) for person in persons for path in sorted(person.iterdir())]
-    if {view.kind == "frontal" for view in views} != {True, False}:
-        raise DatasetError(
-            f"{folder} holds {len(views)} views of {len(persons)} people; give frontal chests and others, a folder "
-            "for each person, in files whose names begin with frontal, side or other."
-        )
+    for person in ["", *(one.name for one in persons)]:
+        if {view.kind == "frontal" for view in views if view.person != person} != {True, False}:
+            raise DatasetError(
+                f"{folder} holds {len(views)} views of {len(persons)} people; give frontal chests and others of at "
+                "least two, a folder for each, in files whose names begin with frontal, side or other."
+            )
     return views
 
 
@@ -123,8 +125,8 @@ def look_at(views: Sequence[View], extract: Callable[[list[Film]], Pooled], *, s
 def fit_boundary(films: Pooled, seen: Seen, *, channels: int, without: str | None = None) -> Boundary:
     """Learn the boundary.
 
-    Real films and frontal views weigh as much together as all else does, so that it does not matter how a picture was
-    made.
+    Real films and frontal views weigh the same, so that it does not matter how a picture was made, and together as
+    much as all else does.
 
     Parameters
     ----------
@@ -136,17 +138,10 @@ def fit_boundary(films: Pooled, seen: Seen, *, channels: int, without: str | Non
         How many of the last features it looks at.
     without : str, optional
         A person whose views are left out.
-
-    Raises
-    ------
-    DatasetError
-        If what is left is all frontal or all something else.
     """
     kept = seen.persons != without
     kinds = seen.kinds[kept]
     others = [kind for kind in KINDS if kind != "frontal" and kind in kinds]
-    if "frontal" not in kinds or not others:
-        raise DatasetError("Views of one person alone cannot be judged by those of others; give at least two chests.")
     inputs = stretched(np.concatenate([films, seen.pooled[kept]])[:, -channels:])
     groups = np.concatenate([np.full(len(films), "film"), kinds])
     weights = np.zeros(len(inputs))
@@ -189,7 +184,18 @@ def _each_person(novelty: Novelty, films: Pooled, seen: Seen, *, channels: int) 
         yield from ((str(kind), doubt is not None) for kind, doubt in zip(seen.kinds[own], doubts, strict=True))
 
 
-def about(folder: Path) -> str:
-    """Return what the folder's ``about.txt`` says of its views, or nothing."""
+def about(folder: Path) -> dict[str, str]:
+    """Return what the first line of the folder's ``about.txt`` says its views are, and what the others say of them.
+
+    Raises
+    ------
+    DatasetError
+        If it is no text.
+    """
     path = folder / ABOUT
-    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is no text in UTF-8 ({error}).") from error
+    what, *more = lines or ["views"]
+    return {"what": what.strip(), "about": " ".join(" ".join(more).split())}

@@ -104,7 +104,13 @@ def test_the_scores_of_both_splits_lie_beside_the_card(made: tuple[Run, Path, di
 def test_the_card_counts_who_is_refused(made: tuple[Run, Path, dict[str, Any]]) -> None:
     _, out, card = made
     assert load_checkpoint(out).novelty is not None
-    names = {"test films as they are", "test films, inverted", "test films, quarter left", "test films, half turn"}
+    names = {
+        "test films as they are",
+        "test films under stress",
+        "test films, inverted",
+        "test films, quarter left",
+        "test films, half turn",
+    }
     assert names < set(card["refusals"])
     for rate in card["refusals"].values():
         assert rate["share"] == rate["refused"] / rate["pictures"]
@@ -152,7 +158,7 @@ def test_views_are_learned_from_and_kept_when_measured_again(
         for kind, tilt in (("frontal", 1.0), ("side", 0.2)):
             picture = np.linspace(0, tilt, 120)[:, None] * 200 + rng.integers(0, 40, (120, 120))
             Image.fromarray(picture.astype(np.uint8)).save(views / person / f"{kind}.png")
-    (views / "about.txt").write_text("Of nobody\nat all.\n", encoding="utf-8")
+    (views / "about.txt").write_text("dolls\nOf nobody\nat all.\n", encoding="utf-8")
     assert main([*again, "--views", str(views)]) == 0
     found = read_card(folder)["views"]
     assert (found["chests"], found["other_parts"], found["about"]) == (3, 0, "Of nobody at all.")
@@ -161,7 +167,8 @@ def test_views_are_learned_from_and_kept_when_measured_again(
         "chests from the side": 3,
     }
     page = (folder / "CARD.md").read_text(encoding="utf-8")
-    assert "| chests from the side | 3 |" in page and "Of nobody at all. Below" in page
+    assert "| chests from the side | 3 |" in page and "learned from dolls: 3 chests and" in page
+    assert "Of nobody at all. Below" in page and "Of dolls, each judged by" in card_summary(read_card(folder))
     novelty = load_checkpoint(folder).novelty
     assert novelty is not None and novelty.boundary is not None
     assert main(again) == 0

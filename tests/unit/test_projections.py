@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from model.errors import DatasetError
 from model.projections import WATER, Scan, line_integrals, main, project, read_scan
-from model.views import views_in
+from model.views import about, views_in
 
 Volume = NDArray[np.float32]
+Make = Callable[[Path], Path]
 
 
 def body() -> Volume:
@@ -69,17 +73,17 @@ def test_lungs_inside_the_body_stay_dark_and_still_count() -> None:
     assert film[13, 24] < film[24, 24] < film[1, 1]
 
 
-def written(folder: Path, volume: Volume, *, flips: tuple[int, int] = (1, 1), series: str | None = None) -> Path:
+def written(folder: Path, volume: Volume, *, flips: tuple[int, int] = (1, 1)) -> Path:
     """Write a scan as CT slices in no order, with rows and columns running as `flips` says."""
     folder.mkdir(exist_ok=True)
-    series = series or generate_uid()
+    series = generate_uid()
     for number, one in enumerate(volume):
         ds = Dataset()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
-        ds.SeriesInstanceUID = series
+        ds.SeriesInstanceUID, ds.Modality = series, "CT"
         ds.ImageOrientationPatient = [flips[1], 0, 0, 0, flips[0], 0]
         ds.ImagePositionPatient = [0, 0, 100 - 2.5 * number]
         ds.PixelSpacing = [1.5, 1.25]
@@ -118,6 +122,12 @@ def test_large_slices_are_made_smaller(tmp_path: Path) -> None:
     assert read.spacing[2] * read.hounsfield.shape[2] == pytest.approx(1.25 * 600)
 
 
+def test_a_body_that_fills_the_picture_is_not_made_thinner() -> None:
+    volume = body()[:, 10:30, 10:40].copy()
+    volume[0] = -1000
+    assert line_integrals(scan(volume), 0)[-3:, -3:] == pytest.approx(20 * WATER, rel=1e-5)
+
+
 def nothing(folder: Path) -> Path:
     return folder
 
@@ -129,14 +139,32 @@ def two_series(folder: Path) -> Path:
     return written(folder, body()[:4])
 
 
-def from_the_side(folder: Path) -> Path:
-    written(folder, body()[:4])
-    for path in folder.iterdir():
-        from pydicom import dcmread
+def changed(*wanted: int, **tags: object) -> Make:
+    """Write a scan whose slices of these numbers, or all of them, say something else; None leaves a tag out."""
 
-        one = dcmread(path)
-        one.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
-        one.save_as(path)
+    def make(folder: Path) -> Path:
+        written(folder, body()[:6])
+        for path in sorted(folder.iterdir(), key=lambda one: -float(dcmread(one).ImagePositionPatient[2])):
+            number = round((100 - float(dcmread(path).ImagePositionPatient[2])) / 2.5)
+            one = dcmread(path)
+            if wanted and number not in wanted:
+                continue
+            for name, value in tags.items():
+                if value is None:
+                    delattr(one, name)
+                else:
+                    setattr(one, name, value)
+            one.save_as(path)
+        return folder
+
+    return make
+
+
+def without_two(folder: Path) -> Path:
+    written(folder, body())
+    for path in folder.iterdir():
+        if 80 < float(dcmread(path).ImagePositionPatient[2]) < 85:
+            path.unlink()
     return folder
 
 
@@ -149,9 +177,24 @@ def text(folder: Path) -> Path:
     return folder / "scan.nii"
 
 
-def moving(folder: Path) -> Path:
-    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4, 2), np.float32), np.eye(4)), folder / "moving.nii")
-    return folder / "moving.nii"
+def nifti(voxels: NDArray[Any], affine: NDArray[np.float64] | None = None) -> Make:
+    def make(folder: Path) -> Path:
+        nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4) if affine is None else affine), folder / "scan.nii")
+        return folder / "scan.nii"
+
+    return make
+
+
+def unknown_numbers(folder: Path) -> Path:
+    path = nifti(np.zeros((4, 4, 4), np.float32))(folder)
+    content = bytearray(path.read_bytes())
+    content[70:72] = (999).to_bytes(2, "little")
+    path.write_bytes(content)
+    return path
+
+
+TILTED = np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+COLORS = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
 @pytest.mark.parametrize(
@@ -159,21 +202,34 @@ def moving(folder: Path) -> Path:
     [
         (nothing, "of 0 series"),
         (two_series, "of 2 series"),
-        (from_the_side, "not axial"),
-        (single, "1 slice"),
+        (changed(Modality="MR"), "of 0 series"),
+        (changed(ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "not axial"),
+        (changed(2, PixelSpacing=None), "no CT slice that can be used"),
+        (changed(2, ImagePositionPatient=None), "no CT slice that can be used"),
+        (changed(2, ImageOrientationPatient=[]), "no CT slice that can be used"),
+        (changed(PixelSpacing=[0, 0]), "how far apart"),
+        (changed(ImagePositionPatient=[0, 0, 7]), "how far apart"),
+        (changed(2, PixelData=b"\x00\x01"), "no CT slice that can be used"),
+        (without_two, "lie 2.5 to 5 mm apart"),
+        (single, "1 x 40 x 50 numbers"),
         (text, "no NIfTI file"),
-        (moving, "4 dimensions"),
+        (unknown_numbers, "no NIfTI file"),
+        (nifti(COLORS), "no NIfTI file"),
+        (nifti(np.zeros((4, 4, 4, 2), np.float32)), "4 dimensions"),
+        (nifti(np.full((4, 4, 4), -1000, np.float32), TILTED), "not axial"),
+        (nifti(np.ones((4, 4, 4), np.float32)), "shows no air"),
     ],
 )
 def test_what_is_no_scan_gets_one_sentence(
-    make: object, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Make, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    path = make(folder)  # type: ignore[operator]
+    path = make(folder)
     assert main([str(tmp_path / "out"), "--chest", str(path)]) == 1
     told = capsys.readouterr().err
     assert sentence in told and told.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in"}, "nothing half made is left"
 
 
 def test_nothing_but_air_is_no_body() -> None:
@@ -182,14 +238,23 @@ def test_nothing_but_air_is_no_body() -> None:
 
 
 def test_the_command_makes_what_the_card_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chest, leg = written(tmp_path / "chest", body()), written(tmp_path / "leg", body()[:, 5:35])
-    out = tmp_path / "views"
-    assert main([str(out), "--chest", str(chest), str(chest), "--other", str(leg)]) == 0
+    chest, other = written(tmp_path / "chest", body()), written(tmp_path / "other", body()[:, :, 5:])
+    leg = written(tmp_path / "leg", body()[:, 5:35])
+    out = tmp_path / "new" / "views"
+    assert main([str(out), "--chest", str(chest), str(other), "--other", str(leg)]) == 0
     views = views_in(out)
     assert {view.person for view in views} == {"chest 1", "chest 2", "other 1"}
     counts = {kind: sum(view.kind == kind for view in views) for kind in ("frontal", "side", "other")}
-    assert counts == {"frontal": 8, "side": 12, "other": 8}
+    assert counts == {"frontal": 6, "side": 6, "other": 4}
+    assert about(out)["what"] == "projections of CT scans"
     with Image.open(out / "chest 1" / "frontal +000.png") as picture:
         assert (np.asarray(picture) == project(scan(body(), (2.5, 1.5, 1.25)), 0)).all()
     assert main([str(out), "--chest", str(chest)]) == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_nobody_is_taken_for_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chest = written(tmp_path / "chest", body())
+    assert main([str(tmp_path / "out"), "--chest", str(chest), str(chest)]) == 1
+    assert "is the same scan as" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

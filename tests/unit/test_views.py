@@ -11,7 +11,7 @@ from PIL import Image
 from model.checkpoint import read_card
 from model.errors import DatasetError
 from model.novelty import POSES, Boundary, Novelty, Place
-from model.views import KINDS, Pooled, Seen, View, fit_boundary, judged_by_others, look_at, views_in
+from model.views import KINDS, Pooled, Seen, View, about, fit_boundary, judged_by_others, look_at, views_in
 
 CHANNELS = 6
 _SIDE, _OTHER, _PROJECTED = 0, 1, 2
@@ -80,18 +80,17 @@ def test_the_boundary_gives_log_odds() -> None:
     assert boundary.beyond(np.array([[7.0, 9.0, 4.0]])) == pytest.approx([2 * 3 - 2 + 0.5])
 
 
-def test_many_views_of_one_person_do_not_drown_the_others() -> None:
+def test_many_views_of_one_kind_do_not_outweigh_the_others() -> None:
     rng = np.random.default_rng(3)
-    few, many = seen(rng), seen(np.random.default_rng(4), 1)
-    times = 30
-    crowd = Seen(
-        persons=np.concatenate([few.persons, np.tile(many.persons, times)]),
-        kinds=np.concatenate([few.kinds, np.full(len(many.kinds) * times, "side")]),
-        plain=np.concatenate([few.plain, np.zeros(len(many.plain) * times, dtype=bool)]),
-        pooled=np.concatenate([few.pooled, np.tile(features(rng, len(many.kinds), _SIDE, _PROJECTED), (times, 1))]),
-    )
-    boundary = fit_boundary(features(rng, 300), crowd, channels=CHANNELS)
-    assert (boundary.beyond(features(rng, 50, _PROJECTED)) < 0).mean() > 0.9
+    films, few = features(rng, 300), seen(rng)
+    few.pooled[few.kinds == "side", 2 + _SIDE] -= 1.3
+    side = np.flatnonzero(few.kinds == "side")
+    order = np.concatenate([np.arange(len(few.kinds)), np.tile(side, 40)])
+    many = Seen(persons=few.persons[order], kinds=few.kinds[order], plain=few.plain[order], pooled=few.pooled[order])
+    fresh = features(rng, 400, _PROJECTED)
+    refused = [(fit_boundary(films, one, channels=CHANNELS).beyond(fresh) > 0).mean() for one in (few, many)]
+    assert 0.1 < refused[0] < 0.5, "side views lie so near that some frontal ones are taken for them"
+    assert refused[1] == pytest.approx(refused[0], abs=0.1)
 
 
 def test_nobody_is_judged_by_a_boundary_that_knows_them() -> None:
@@ -106,14 +105,6 @@ def test_nobody_is_judged_by_a_boundary_that_knows_them() -> None:
         KINDS["side"]: {"pictures": 24, "refused": 18, "share": 0.75},
         KINDS["other"]: {"pictures": 24, "refused": 24, "share": 1.0},
     }
-
-
-def test_one_person_alone_can_be_learned_from_but_not_judged() -> None:
-    rng = np.random.default_rng(2)
-    films, views = features(rng, 300), seen(rng, 1)
-    fit_boundary(films, views, channels=CHANNELS)
-    with pytest.raises(DatasetError, match="at least two chests"):
-        judged_by_others(anywhere(), films, views, channels=CHANNELS)
 
 
 def test_each_view_is_read_as_it_is_and_changed() -> None:
@@ -136,9 +127,11 @@ def test_views_are_named_by_their_files(tmp_path: Path) -> None:
     picture(tmp_path, "anna", "side left.png")
     picture(tmp_path, "ben", "other hand.jpg")
     (tmp_path / "about.txt").write_text("Of anna and ben.", encoding="utf-8")
+    picture(tmp_path, "ben", "frontal.png")
     assert [(view.person, view.kind) for view in views_in(tmp_path)] == [
         ("anna", "frontal"),
         ("anna", "side"),
+        ("ben", "frontal"),
         ("ben", "other"),
     ]
 
@@ -149,6 +142,7 @@ def test_views_are_named_by_their_files(tmp_path: Path) -> None:
         ([], "holds 0 views of 0 people"),
         (["side.png"], "holds 1 views of 1 people"),
         (["frontal.png"], "holds 1 views of 1 people"),
+        (["frontal.png", "side.png"], "holds 2 views of 1 people; give frontal chests and others of at least two"),
         (["frontal.png", "hand.png"], "hand.png does not say what it shows"),
     ],
 )
@@ -157,6 +151,24 @@ def test_views_that_cannot_be_learned_from_get_one_sentence(tmp_path: Path, name
         picture(tmp_path, "anna", name)
     with pytest.raises(DatasetError, match=sentence):
         views_in(tmp_path)
+
+
+def test_what_is_left_without_a_person_must_be_enough(tmp_path: Path) -> None:
+    for person, name in (("anna", "frontal.png"), ("anna", "side.png"), ("ben", "other.png"), ("cleo", "other.png")):
+        picture(tmp_path, person, name)
+    with pytest.raises(
+        DatasetError, match="holds 4 views of 3 people; give frontal chests and others of at least two"
+    ):
+        views_in(tmp_path)
+
+
+def test_a_note_says_what_the_views_are(tmp_path: Path) -> None:
+    assert about(tmp_path) == {"what": "views", "about": ""}
+    (tmp_path / "about.txt").write_text("films of dolls \nFrom the attic.\n\nAll old.\n", encoding="utf-8")
+    assert about(tmp_path) == {"what": "films of dolls", "about": "From the attic. All old."}
+    (tmp_path / "about.txt").write_bytes(b"\xff\xfe\x00 no text")
+    with pytest.raises(DatasetError, match=r"about\.txt is no text"):
+        about(tmp_path)
 
 
 def test_a_broken_view_is_named(tmp_path: Path) -> None:
@@ -168,7 +180,7 @@ def test_a_broken_view_is_named(tmp_path: Path) -> None:
 
 def test_the_shipped_network_tells_views_of_people_it_never_saw() -> None:
     rates = read_card()["views"]["rates"]
-    assert min(rates[KINDS[kind]]["pictures"] for kind in KINDS) >= 20
+    assert min(rates[KINDS[kind]]["pictures"] for kind in KINDS) >= 12
     assert rates[KINDS["frontal"]]["share"] <= 0.03
     assert rates[KINDS["side"]]["share"] >= 0.95
     assert rates[KINDS["other"]]["share"] >= 0.95
