@@ -169,6 +169,8 @@ def test_views_are_learned_from_and_kept_when_measured_again(
     page = (folder / "CARD.md").read_text(encoding="utf-8")
     assert "| chests from the side | 3 |" in page and "learned from dolls: 3 chests and" in page
     assert "Of nobody at all. Below" in page and "Of dolls, each judged by" in card_summary(read_card(folder))
+    told = [f"{rate['refused']} of 3 {name}" for name, rate in found["rates"].items()]
+    assert f"the person it shows, {told[0]} and {told[1]} were refused." in card_summary(read_card(folder))
     novelty = load_checkpoint(folder).novelty
     assert novelty is not None and novelty.boundary is not None
     assert main(again) == 0
