@@ -19,6 +19,10 @@ Train a finished run for longer:
 Go on from a checkpoint whose run is gone, with the data, split and seed of its card:
 
     python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages 224:1 --rate 2e-5
+
+Train its head anew and leave its base as it is:
+
+    python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages none
 """
 
 from __future__ import annotations
@@ -225,7 +229,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", "'imagenet', 'random', or a weight file", metavar="SOURCE")
     add(
         "--start",
-        "a checkpoint's folder to go on from: with its own head in phase 2, with another --head or --width in phase 1",
+        "a checkpoint's folder to go on from: with its own head in phase 2; with another --head or --width, or with "
+        "--stages none, in phase 1, where a head is trained anew on its base",
         metavar="CHECKPOINT",
     )
     add("--head", "what follows block 5", choices=["average", "flatten"])

@@ -165,8 +165,12 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
 
 
 def starts_whole(run: Run) -> bool:
-    """Tell whether a run starts from a checkpoint with the same head, so that it has no phase 1."""
-    return bool(run.config.get("start")) and run.config["started_from"].get("same_head", True)
+    """Tell whether a run starts from a whole checkpoint, so that it has no phase 1.
+
+    With another head, or without a phase 2, it starts from the checkpoint's base.
+    """
+    config = run.config
+    return bool(config.get("start")) and bool(config["stages"]) and config["started_from"].get("same_head", True)
 
 
 def checkpoint_started_from(run: Run) -> Checkpoint:

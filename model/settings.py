@@ -106,7 +106,8 @@ class TrainingConfig:
         Longest time between two saved states.
     start : str
         Folder of a checkpoint to begin from, empty for none: with the same head phase 2 begins with its weights, in
-        place of phase 1; for another head its base stands in for ImageNet's.
+        place of phase 1; for another head, or without stages, its base stands in for ImageNet's and the head is
+        trained anew (Kirichenko, Izmailov, Wilson 2023, arXiv:2204.02937).
     more : tuple of Round
         What was added after the run was finished, see `model.planning.train_more`.
     """
@@ -224,8 +225,6 @@ def check_settings(config: TrainingConfig) -> None:
             raise RunError(f"--{name.replace('_', '-')} is {value}; give a number {allowed}.")
     if config.weights not in ("imagenet", "random") and not Path(config.weights).is_file():
         raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
-    if config.start and not config.stages:
-        raise RunError("A run that starts from a checkpoint has to train all layers: give --stages, such as 224:1.")
     if config.weights != "random" and config.base_width != 1:
         raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
     stages = [stage for r in config.rounds for stage in r.stages]

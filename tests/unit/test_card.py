@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -385,7 +386,6 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
         ({"seed": 5}, "another split, so that films held out here may be among those it has learned"),
         ({"base_width": 1 / 8}, "is 0.0625 times as wide as VGG16's, this run asks for 0.125; make them alike"),
         ({"start": str(tmp_path)}, "card.json is missing"),
-        ({"stages": ()}, "has to train all layers: give --stages"),
     ):
         with pytest.raises(PneumoscopeError, match=said):
             start_run(tmp_path / "other", TrainingConfig(**{**vars(config), **change}))
@@ -427,6 +427,29 @@ def test_another_head_is_trained_on_the_base_of_a_checkpoint(
     other.amend({"start": str(tmp_path / "nowhere")})
     with pytest.raises(PneumoscopeError, match="nowhere"):
         train(other)
+
+
+def test_a_head_is_trained_anew_on_the_base_of_a_checkpoint(
+    made: tuple[Run, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, out, card = made
+    settings = {**SMOKE_SETTINGS, "stages": (), "start": str(out), "seed": 3}
+    split = {"split": run.config["split"], "seed": run.config["seed"]}
+    config = TrainingConfig(dataset="chest_xray", data_dir=run.config["data_dir"], **{**settings, **split})
+    later = start_run(tmp_path / "run", config)
+    assert not (later.folder / "best.npz").exists()
+    assert train(later)
+    assert {e["phase"] for e in later.events() if "phase" in e} == {1}
+    arrays, _ = later.load_best()
+    before = {v.path: v.numpy() for v in load_checkpoint(out, calibrated=False).model.weights}
+    same = {name for name in arrays if np.array_equal(arrays[name], before[name])}
+    assert same == {name for name in arrays if name.startswith("block")} and len(same) == 26
+    told = make_card(later, tmp_path / "out")
+    assert told["architecture"] == card["architecture"]
+    assert {"--stages none", "--start CHECKPOINT"} <= {
+        " ".join(pair) for pair in itertools.pairwise(told["command"].splitlines()[1].split())
+    }
+    assert told["training"]["epochs"] == card["training"]["epochs"]
 
 
 def test_the_card_repeats_what_was_asked_of_the_data_set() -> None:
