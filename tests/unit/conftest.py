@@ -34,6 +34,23 @@ def tiny_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, dict[str, Any]]:
+    """Return a run, the folder of its checkpoint, and its card."""
+    from model.card import make_card
+    from model.planning import start_run
+    from model.settings import TrainingConfig
+    from model.smoke import SMOKE_SETTINGS
+    from model.training import train
+
+    place = tmp_path_factory.mktemp("card")
+    write_smoke_films(place / "films", patients=15)
+    config = TrainingConfig(dataset="chest_xray", data_dir=str(place / "films"), **SMOKE_SETTINGS)
+    run = start_run(place / "run", config)
+    assert train(run)
+    return run, place / "out", make_card(run, place / "out")
+
+
+@pytest.fixture(scope="session")
 def uninterrupted(tiny_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """Return a run that nothing disturbed."""
     from model.planning import start_run
