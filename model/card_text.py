@@ -213,10 +213,11 @@ def _refusals_section(rates: Mapping[str, Any] | None) -> list[str]:
 def _views_section(views: Mapping[str, Any] | None) -> list[str]:
     if not views:
         return []
+    told = f"{views['about']} " if views["about"] else ""
     return [
         f"A boundary between frontal chests and others was learned from {views['what']}: {views['chests']} chests and "
-        f"{views['other_parts']} other parts of the body. {views['about']} Below, a person's views are judged by "
-        "another boundary, learned without that person, and by the distances as above. How much the boundary may bend "
+        f"{views['other_parts']} other parts of the body. {told}Below, a person's views are judged by another "
+        "boundary, learned without that person, and by the distances as above. How much the boundary may bend "
         "was chosen with such counts in view.",
         "",
         *_rate_table(views["rates"]),

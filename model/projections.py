@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -203,7 +204,7 @@ def _from_nifti(path: Path) -> Scan:
         voxels = np.asarray(image.dataobj, dtype=np.float32)
         axes = np.abs(image.affine[:3, :3]) / np.linalg.norm(image.affine[:3, :3], axis=0)
         sizes = [float(value) for value in image.header.get_zooms()]
-    except (OSError, ValueError, TypeError, EOFError, *failures) as error:
+    except (OSError, ValueError, TypeError, EOFError, zlib.error, *failures) as error:
         raise DatasetError(f"{path} is no NIfTI file that can be read ({error}).") from error
     if voxels.ndim != 3:
         raise DatasetError(f"{path} has {voxels.ndim} dimensions; a scan has three.")
@@ -270,6 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (Path(beside) / "all").rename(options.out)
     except PneumoscopeError as error:
         print(f"model.projections: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"model.projections: {options.out} cannot be written ({error}); give another folder.", file=sys.stderr)
         return 1
     return 0
 

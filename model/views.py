@@ -101,7 +101,7 @@ def views_in(folder: Path) -> list[View]:
 
 def _view(path: Path) -> View:
     for kind in KINDS:
-        if path.name.startswith(kind):
+        if path.name.startswith(kind) and path.is_file():
             try:
                 return View(person=path.parent.name, kind=kind, film=to_grid(read_radiograph(path).pixels))
             except ImageError as error:

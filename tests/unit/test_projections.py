@@ -193,6 +193,26 @@ def unknown_numbers(folder: Path) -> Path:
     return path
 
 
+def damaged(folder: Path) -> Path:
+    path = folder / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(body(), np.eye(4)), path)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(content)
+    return path
+
+
+def cut_short(folder: Path) -> Path:
+    path = folder / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(body(), np.eye(4)), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def missing(folder: Path) -> Path:
+    return folder / "nowhere.nii"
+
+
 TILTED = np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
 COLORS = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
 
@@ -214,6 +234,9 @@ COLORS = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         (single, "1 x 40 x 50 numbers"),
         (text, "no NIfTI file"),
         (unknown_numbers, "no NIfTI file"),
+        (damaged, "no NIfTI file"),
+        (cut_short, "no NIfTI file"),
+        (missing, "no NIfTI file"),
         (nifti(COLORS), "no NIfTI file"),
         (nifti(np.zeros((4, 4, 4, 2), np.float32)), "4 dimensions"),
         (nifti(np.full((4, 4, 4), -1000, np.float32), TILTED), "not axial"),
@@ -251,6 +274,13 @@ def test_the_command_makes_what_the_card_reads(tmp_path: Path, capsys: pytest.Ca
         assert (np.asarray(picture) == project(scan(body(), (2.5, 1.5, 1.25)), 0)).all()
     assert main([str(out), "--chest", str(chest)]) == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    assert main([str(tmp_path / "file" / "out"), "--chest", str(written(tmp_path / "chest", body()))]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be written" in told and told.count("\n") == 1
 
 
 def test_nobody_is_taken_for_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,6 +171,13 @@ def test_a_note_says_what_the_views_are(tmp_path: Path) -> None:
         about(tmp_path)
 
 
+def test_a_folder_is_no_view(tmp_path: Path) -> None:
+    picture(tmp_path, "anna", "frontal.png")
+    (tmp_path / "anna" / "side").mkdir()
+    with pytest.raises(DatasetError, match="side does not say what it shows"):
+        views_in(tmp_path)
+
+
 def test_a_broken_view_is_named(tmp_path: Path) -> None:
     picture(tmp_path, "anna", "frontal.png")
     (tmp_path / "anna" / "side.png").write_text("no picture", encoding="utf-8")
