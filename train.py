@@ -247,6 +247,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--stages", "phase 2: pixels:epochs, ...; 'none' for phase 1 only", type=_stages)
     add("--batch", "phase 2: films per step")
     add("--rate", "phase 2: peak learning rate")
+    add("--head-pace", "phase 2: how many times as fast as the convolutions the head learns")
+    add(
+        "--precision",
+        "what the convolutions multiply while training; bfloat16 is several times as fast on processors made for it "
+        "(AMX, AVX-512 BF16) and slower on others",
+        choices=["float32", "bfloat16"],
+    )
     add("--weight-decay", "decoupled weight decay")
     add("--smoothing", "label smoothing")
     add("--averaging", "decay of the moving average of the weights, 0 for none")

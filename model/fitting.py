@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -63,6 +63,9 @@ class Phase:
         Decay per step of the moving average of the weights; 0 keeps the weights themselves.
     patience : int
         Epochs without a lower validation loss before training leaves a size: for the next one, or for good.
+    paces : mapping of str to float
+        Beginning of a weight's path -> how many times as far as the others it goes in each step, decay included
+        (discriminative fine-tuning: Howard, Ruder 2018, arXiv:1801.06146). Weights that are not named go as they are.
     best_loss, best_size : float, int
         The lowest validation loss of earlier phases and the size it was measured at, 0 where they do not count.
     """
@@ -79,6 +82,7 @@ class Phase:
     smoothing: float
     averaging: float
     patience: int
+    paces: Mapping[str, float] = field(default_factory=dict)
     best_loss: float = float("inf")
     best_size: int = 0
 
@@ -149,6 +153,12 @@ class Fitter:
         self.progress = Progress(phase=phase.number, best_loss=phase.best_loss, best_size=phase.best_size)
         self.strategy = tf.distribute.get_strategy()
         self.trained = list(phase.network.trainable_variables)
+        self.hurried = [
+            (v, pace)
+            for v in self.trained
+            for name, pace in phase.paces.items()
+            if v.path.startswith(name) and pace != 1
+        ]
         self.averages = [
             tf.Variable(v.numpy(), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
             for v in self.trained
@@ -289,7 +299,10 @@ class Fitter:
         replica = tf.distribute.get_replica_context()
         summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         clipped, _ = tf.clip_by_global_norm(summed, _LARGEST_NORM)
+        before = [tf.identity(v.value) for v, _ in self.hurried]
         self.optimizer.apply([g / replica.num_replicas_in_sync for g in clipped], self.trained)
+        for (variable, pace), was in zip(self.hurried, before, strict=True):
+            variable.assign(was + pace * (variable.value - was))
         for average, variable in zip(self.averages, self.trained, strict=True):
             average.assign(variable.value + decay * (average - variable.value))
         return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))

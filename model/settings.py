@@ -13,7 +13,7 @@ from model.datasets import REGISTRY
 from model.errors import DatasetError, RunError
 from model.runs import CONFIG, Run
 from model.sampling import Balance
-from model.vgg16 import INPUT_SIZE, Head
+from model.vgg16 import INPUT_SIZE, Head, Precision
 
 _RANGES: dict[str, tuple[float, float]] = {
     "limit": (0, inf),
@@ -28,6 +28,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "head_rate": (1e-8, 1),
     "batch": (1, inf),
     "rate": (1e-8, 1),
+    "head_pace": (1, 1000),
     "weight_decay": (0, inf),
     "smoothing": (0, 0.99),
     "averaging": (0, 0.9999),
@@ -100,6 +101,11 @@ class TrainingConfig:
         Phase 2, see `Round`; empty for phase 1 only.
     batch, rate : int, float
         Phase 2: films per step, peak learning rate.
+    head_pace : float
+        Phase 2: how many times as fast as the convolutions the head learns, see `model.fitting.Phase`.
+    precision : str
+        "float32" or "bfloat16", what the convolutions multiply while training, see `model.vgg16.build_classifier`; a
+        checkpoint is always served in float32.
     weight_decay, smoothing, averaging, patience : float, float, float, int
         See `model.fitting.Phase`.
     save_minutes : float
@@ -137,6 +143,8 @@ class TrainingConfig:
     stages: Stages = ((128, 2.0), (224, 2.0))
     batch: int = 16
     rate: float = 4e-5
+    head_pace: float = 1.0
+    precision: Precision = "float32"
     weight_decay: float = 1e-3
     smoothing: float = 0.05
     averaging: float = 0.99

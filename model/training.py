@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -31,7 +31,7 @@ from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
 from model.stress import LOOKS
-from model.vgg16 import build_classifier, load_base_weights, logits_model, split_at_pool
+from model.vgg16 import HEAD_NAMES, build_classifier, load_base_weights, logits_model, split_at_pool
 
 
 def train(run: Run, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -88,6 +88,7 @@ class _Training:
             dropout=config.dropout,
             input_size=None if config.head == "average" else config.first_size,
             base_width=config.base_width,
+            precision=config.precision,
             seed=config.seed,
         )
         first = 2 if starts_whole(self.run) else 1
@@ -276,7 +277,14 @@ class _Training:
                 epochs.append(Epoch(number=len(epochs) + 1, steps=steps, size=size))
                 left -= 1.0
         phase = self._phase(
-            number, tuple(epochs), network, batch, validate, rate=course.rate, patience=config.patience
+            number,
+            tuple(epochs),
+            network,
+            batch,
+            validate,
+            rate=course.rate,
+            patience=config.patience,
+            paces=dict.fromkeys(HEAD_NAMES, config.head_pace),
         )
         if number == 2 and not starts_whole(self.run):
             return phase
@@ -294,6 +302,7 @@ class _Training:
         *,
         rate: float,
         patience: int,
+        paces: Mapping[str, float] | None = None,
     ) -> Phase:
         return Phase(
             number=number,
@@ -308,6 +317,7 @@ class _Training:
             smoothing=self.config.smoothing,
             averaging=self.config.averaging,
             patience=patience,
+            paces=paces or {},
         )
 
     def _loss_weights(self) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.errors import WeightsError
 
 Head = Literal["average", "flatten"]
+Precision = Literal["float32", "bfloat16"]
 
 INPUT_SIZE = 224
 CLASSES = ("normal", "pneumonia")
@@ -59,6 +60,7 @@ def build_classifier(
     dropout: float = 0.5,
     input_size: int | None = INPUT_SIZE,
     base_width: float = 1.0,
+    precision: Precision = "float32",
     seed: int | None = 0,
 ) -> keras.Model:
     """Build the network with untrained weights.
@@ -77,6 +79,9 @@ def build_classifier(
     base_width : float
         Multiplies the channel counts of all convolutions; 1.0 is VGG16. Smaller networks exist for tests only
         and cannot take ImageNet's weights.
+    precision : {"float32", "bfloat16"}
+        What the convolutions multiply. With bfloat16 their weights are still kept in float32 (mixed precision), and
+        the preprocessing and the head stay in float32: gray levels and log odds need more than 8 bits.
     seed : int or None
         Seeds the initial weights and the dropout; None leaves all weights zero, to be filled from a file.
 
@@ -95,6 +100,7 @@ def build_classifier(
     ----------
     Simonyan, Zisserman (2015), "Very Deep Convolutional Networks for Large-Scale Image Recognition",
     arXiv:1409.1556, configuration D.
+    Micikevicius et al. (2018), "Mixed Precision Training", arXiv:1710.03740.
     """
     if head == "flatten" and input_size is None:
         raise ValueError("A Flatten head needs a fixed input_size, received None; use head='average' instead.")
@@ -103,6 +109,8 @@ def build_classifier(
         "zeros" if seed is None else keras.initializers.GlorotUniform(seed=seed * 1000 + k)
         for k in range(len(CONV_NAMES) + 2)
     )
+
+    of_base = "float32" if precision == "float32" else f"mixed_{precision}"
 
     film = keras.Input((input_size, input_size, 1), name="film")
     x = GrayToImageNet(name="imagenet_preprocessing")(film)
@@ -114,9 +122,10 @@ def build_classifier(
                 padding="same",
                 activation="relu",
                 kernel_initializer=next(fresh),
+                dtype=of_base,
                 name=f"block{block}_conv{conv}",
             )(x)
-        x = layers.MaxPooling2D(2, strides=2, name=f"block{block}_pool")(x)
+        x = layers.MaxPooling2D(2, strides=2, dtype=of_base, name=f"block{block}_pool")(x)
 
     pool = layers.Flatten if head == "flatten" else layers.GlobalAveragePooling2D
     x = pool(name="head_pool")(x)

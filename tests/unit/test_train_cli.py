@@ -91,6 +91,7 @@ def test_bad_arguments_end_with_2_and_a_sentence(
         (["--smoothing", "nan"], "--smoothing is nan; give a number from 0 to 0.99."),
         (["--base-width", "0"], "--base-width is 0.0; give a number from 0.015625 to 1."),
         (["--rate", "-0.1"], "--rate is -0.1; give a number from 1e-08 to 1."),
+        (["--head-pace", "0.5"], "--head-pace is 0.5; give a number from 1 to 1000."),
         (["--stages", "16:1"], "Each stage needs a size of at least 32 pixels and more than 0 epochs, such as 112:3."),
         (["--stages", "32:nan"], "Each stage needs a size"),
         (["--stages", "32:inf"], "Each stage needs a size"),

@@ -123,6 +123,26 @@ def test_one_step_by_hand(run: Run) -> None:
     assert meta["progress"]["finished"]
 
 
+def test_a_weight_with_a_pace_goes_that_many_times_as_far(run: Run) -> None:
+    """Decay included; and the average follows what the weight became."""
+
+    def moves(paces: dict[str, float]) -> tuple[Any, Any, Any]:
+        network = _network()
+        phase = _phase(network, validate=lambda epoch: {"val_loss": 1.0, **VALIDATION}, paces=paces)
+        alone = Run.create(run.folder / "-".join(["of", *paces]).replace("/", "-"), {})
+        _fitter(alone, network, phase).fit()
+        arrays, _ = stored(alone.folder / STATE)
+        return arrays["weight/0"] - KERNEL, arrays["weight/1"] - BIAS, arrays["average/0"] - KERNEL
+
+    kernel, bias, average = moves({})
+    np.testing.assert_allclose(moves({"head": 5.0})[0], kernel, err_msg="a name that no weight has")
+    faster = moves({"logits/kernel": 4.0})
+    np.testing.assert_allclose(faster[0], 4 * kernel, rtol=1e-4)
+    np.testing.assert_allclose(faster[1], bias, rtol=1e-4, err_msg="the bias was not named")
+    np.testing.assert_allclose(faster[2], 4 * average, rtol=1e-4)
+    np.testing.assert_allclose(moves({"logits": 4.0})[1], 4 * bias, rtol=1e-4)
+
+
 def test_clipping_does_not_touch_small_gradients_and_averaging_can_be_off(run: Run) -> None:
     network = _network()
     batch: Batch = (INPUTS, LABELS, np.array([0.02, 0.02], np.float32))
@@ -352,6 +372,40 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_films
         found.append(stored(run.folder / STATE)[0]["weight/26"])
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
     assert np.abs(found[0] - found[2]).max() > 1e-3
+
+
+def test_phase_two_heeds_the_pace_of_the_head_and_the_precision(tiny_films: Path, tmp_path: Path) -> None:
+    def one_step(name: str, **changed: Any) -> tuple[Arrays, Arrays]:
+        settings = {**SETTINGS, "copies": 0, "stages": ((32, 0.001),), "averaging": 0.0, **changed}
+        run = start_run(tmp_path / name, TrainingConfig(dataset="chest_xray", data_dir=str(tiny_films), **settings))
+        began: list[Arrays] = []
+        plain = Run.save_state
+
+        def save_state(run: Run, arrays: Arrays, meta: dict[str, Any]) -> None:
+            if meta["progress"]["phase"] == 2:
+                began.append({key: np.array(value) for key, value in arrays.items() if key.startswith("weight")})
+            plain(run, arrays, meta)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Run, "save_state", save_state)
+            assert train(run)
+        assert len([e for e in run.events() if e["event"] == "step" and e["phase"] == 2]) == 1
+        return began[0], began[-1]
+
+    before, usual = one_step("usual")
+    began, hurried = one_step("hurried", head_pace=8.0)
+    rounded_before, rounded = one_step("rounded", precision="bfloat16")
+    for k, key in enumerate(before):
+        np.testing.assert_allclose(began[key], before[key], atol=1e-6, err_msg="phase 1 has no pace")
+        pace = 8 if k >= 2 * len(CONV_NAMES) else 1
+        np.testing.assert_allclose(hurried[key] - began[key], pace * (usual[key] - before[key]), atol=2e-6)
+        assert np.abs(usual[key] - before[key]).max() > 1e-5
+        assert rounded[key].dtype == np.float32
+    moves = [
+        np.concatenate([(a[k] - b[k]).ravel() for k in a]) for a, b in ((usual, before), (rounded, rounded_before))
+    ]
+    # One step of Adam goes as far in each weight, towards the side the gradient's sign says.
+    assert 0.7 < np.mean(np.sign(moves[0]) == np.sign(moves[1])) < 1
 
 
 def _films(count: int) -> Films:

@@ -130,3 +130,19 @@ def test_an_open_size_takes_any_film() -> None:
     model = build_classifier(input_size=None, base_width=1 / 16, width=8)
     for side in (32, 64, 96):
         assert model(np.zeros((1, side, side, 1), np.float32)).shape == (1, 2)
+
+
+def test_bfloat16_multiplies_in_the_base_only_and_keeps_the_weights_in_float32(small: keras.Model) -> None:
+    mixed = build_classifier(base_width=1 / 16, width=8, input_size=64, seed=3, precision="bfloat16")
+    computed = {layer.name: layer.compute_dtype for layer in mixed.layers}
+    base = {*CONV_NAMES, *POOL_NAMES}
+    assert {name for name, dtype in computed.items() if dtype == "bfloat16"} == base
+    assert set(computed.values()) == {"bfloat16", "float32"}
+    assert {v.dtype for v in mixed.weights} == {"float32"}
+    assert [v.path for v in mixed.weights] == [v.path for v in small.weights]
+    film = np.random.default_rng(5).random((4, 64, 64, 1), dtype=np.float32)
+    exact, rounded = (np.asarray(logits_model(network)(film)) for network in (small, mixed))
+    assert rounded.dtype == np.float32
+    # bfloat16 keeps 8 bits: close to the same answer, and not the same.
+    spread = np.abs(exact).max()
+    assert 0 < np.abs(rounded - exact).max() < 0.05 * spread
