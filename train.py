@@ -20,6 +20,10 @@ Go on from a checkpoint whose run is gone, with the data, split and seed of its 
 
     python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages 224:1 --rate 2e-5
 
+Let one network learn what two answer together:
+
+    python train.py --data-dir DIR --split patient --seed 1 --teachers model/pretrained runs/NAME
+
 Train its head anew and leave its base as it is:
 
     python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages none
@@ -160,6 +164,7 @@ def _config(options: argparse.Namespace) -> TrainingConfig:
         values["cache"] = str(Path(options.cache).expanduser().resolve())
     if options.start:
         values["start"] = str(Path(options.start).expanduser().resolve())
+    values["teachers"] = tuple(str(folder.expanduser().resolve()) for folder in options.teachers)
     return TrainingConfig(**values)
 
 
@@ -233,6 +238,15 @@ def _parser() -> argparse.ArgumentParser:
         "--stages none, in phase 1, where a head is trained anew on its base",
         metavar="CHECKPOINT",
     )
+    parser.add_argument(
+        "--teachers",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FOLDER",
+        help="phase 2: checkpoints or runs whose mean answer to each film is learned besides its label",
+    )
+    add("--teaching", "the share of the teachers' answer in what is learned")
     add("--head", "what follows block 5", choices=["average", "flatten"])
     add("--width", "units of the hidden dense layer")
     add("--dropout", "share of hidden units dropped")

@@ -10,10 +10,9 @@ python -m model.card --readme                       write the shipped card's sum
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from model.cache import atomic_path, cache_dir, file_digest
 from model.card_text import card_page, card_summary
 from model.checkpoint import SHIPPED, Files, load_checkpoint, read_card, save_checkpoint, write_measured
+from model.commands import commands_of
 from model.errors import CheckpointError, DatasetError, PneumoscopeError, RunError
 from model.evaluation import without_nan
 from model.films import Films, cache_for, read_films
@@ -31,7 +31,7 @@ from model.planning import load_dataset, partition_of, partitioned
 from model.preprocess import INPUT_SIZE
 from model.runs import BEST, Run
 from model.scoring import Scorer, probabilities_of, under
-from model.settings import Round, Stages, TrainingConfig, architecture_of
+from model.settings import TrainingConfig, architecture_of
 from model.stress import LOOKS
 from model.thresholds import robust_threshold
 from model.vgg16 import build_classifier
@@ -93,7 +93,7 @@ def make_card(
     some = spread(read_films(dataset.of("test"), cache=cache), _ROUNDED_FILMS)
     card: dict[str, Any] = {
         **shipped.card,
-        "command": _commands(run),
+        "command": commands_of(run),
         "partition": partition_of(config),
         "data": {
             **run.config["data"],
@@ -193,7 +193,7 @@ def _on_the_held_out_look(run: Run) -> dict[str, Any]:
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))
     threshold = robust_threshold(val.labels, [scorer.scores("val", val, name) for name in LOOKS])
     return {
-        "command": _commands(run),
+        "command": commands_of(run),
         "train": len(dataset.of("train")),
         "left_out": dataset.left_out,
         "threshold": threshold,
@@ -230,33 +230,6 @@ def _rounding(original: keras.Model, halved: keras.Model, films: Films) -> float
         for model, title in ((original, "float32"), (halved, "float16"))
     )
     return float(np.abs(first - second).max())
-
-
-def _commands(run: Run) -> str:
-    before = run.config.get("started_from", {}).get("command", "").splitlines()
-    return "\n".join([*before, *_own_commands(TrainingConfig.from_json(run.config))])
-
-
-def _own_commands(config: TrainingConfig) -> list[str]:
-    defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
-    parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
-    for name, value in asdict(config).items():
-        if name in ("dataset", "data_dir", "options", "cache", "more") or value == getattr(defaults, name):
-            continue
-        shown = {"start": "CHECKPOINT", "without": "LIST", "stages": _stages_text(config.stages)}.get(name, str(value))
-        parts += ["--" + name.replace("_", "-"), shown]
-    parts += [part for name, value in config.options.items() for part in (f"--{name}", value)]
-    return [shlex.join(parts), *(_more_command(added, config) for added in config.more)]
-
-
-def _more_command(added: Round, config: TrainingConfig) -> str:
-    text = f"python train.py --resume RUN --more {_stages_text(added.stages)} --more-rate {added.rate:g}"
-    other = added.augmentation != config.augmentation
-    return f"{text} --more-augmentation {added.augmentation}" if other else text
-
-
-def _stages_text(stages: Stages) -> str:
-    return ",".join(f"{size}:{epochs:g}" for size, epochs in stages) or "none"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -66,6 +66,10 @@ class Phase:
     paces : mapping of str to float
         Beginning of a weight's path -> how many times as far as the others it goes in each step, decay included
         (discriminative fine-tuning: Howard, Ruder 2018, arXiv:1801.06146). Weights that are not named go as they are.
+    teacher : callable, optional
+        Inputs -> probabilities (b, 2) that are learned besides the labels.
+    teaching : float
+        Their share in what is learned, 0..1; the rest is the smoothed label.
     best_loss, best_size : float, int
         The lowest validation loss of earlier phases and the size it was measured at, 0 where they do not count.
     """
@@ -83,6 +87,8 @@ class Phase:
     averaging: float
     patience: int
     paces: Mapping[str, float] = field(default_factory=dict)
+    teacher: Callable[[tf.Tensor], tf.Tensor] | None = None
+    teaching: float = 0.0
     best_loss: float = float("inf")
     best_size: int = 0
 
@@ -289,9 +295,11 @@ class Fitter:
     def _train_step(
         self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, count: tf.Tensor, decay: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        targets = tf.one_hot(labels, 2) * (1 - self.phase.smoothing) + self.phase.smoothing / 2
+        if self.phase.teacher is not None:
+            targets = self.phase.teaching * self.phase.teacher(inputs) + (1 - self.phase.teaching) * targets
         with tf.GradientTape() as tape:
             logits = self.phase.network(inputs, training=True)
-            targets = tf.one_hot(labels, 2) * (1 - self.phase.smoothing) + self.phase.smoothing / 2
             losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
             loss = tf.reduce_sum(losses * weights) / count
         gradients = tape.gradient(loss, [v.value for v in self.trained])

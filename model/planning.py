@@ -21,6 +21,7 @@ from model.fitting import LOOKS_LOSS
 from model.look_split import split_by_look
 from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
+from model.teachers import Teacher, teacher_in
 
 _PARTITION = ("options", "split", "without", "val_fraction", "test_fraction", "limit", "seed")
 _MORE_NEGATIVES = "take --negatives all, which counts other films without pneumonia as normal too"
@@ -118,17 +119,20 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
     DatasetError
         If the data set cannot be used.
     CheckpointError
-        If there is no whole checkpoint in the folder to start from.
+        If there is no whole checkpoint in the folder to start from, or none in that of a teacher.
     """
     check_settings(config)
     dataset = load_dataset(config)
     start = _checkpoint_to_start_from(config, dataset) if config.start else None
+    found = [teacher_in(Path(folder), fingerprint=dataset.fingerprint()) for folder in config.teachers]
+    teachers = [{"sha256": teacher.sha256, "command": teacher.command} for teacher in found]
     run = Run.create(
         folder,
         {
             **asdict(config),
             "data": dataset.provenance(),
             **({"started_from": _origin(start, config)} if start else {}),
+            **({"taught_by": teachers} if teachers else {}),
         },
     )
     complete_beginning(run, dataset)
@@ -190,6 +194,28 @@ def checkpoint_started_from(run: Run) -> Checkpoint:
             "back, or begin a new run."
         )
     return start
+
+
+def teachers_of(run: Run) -> list[Teacher]:
+    """Return the teachers of a run.
+
+    Raises
+    ------
+    CheckpointError, RunError, DatasetError
+        As `model.teachers.teacher_in` does.
+    RunError
+        If one is no longer the one the run was made for.
+    """
+    found = []
+    for folder, told in zip(run.config.get("teachers", ()), run.config.get("taught_by", ()), strict=True):
+        teacher = teacher_in(Path(folder), fingerprint=run.config["data"]["fingerprint"])
+        if teacher.sha256 != told["sha256"]:
+            raise RunError(
+                f"The network in {folder} is not the one that was to teach {run.folder}; put that one back, or begin "
+                "a new run."
+            )
+        found.append(teacher)
+    return found
 
 
 def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:

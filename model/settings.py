@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch": (1, inf),
     "rate": (1e-8, 1),
     "head_pace": (1, 1000),
+    "teaching": (0, 1),
     "weight_decay": (0, inf),
     "smoothing": (0, 0.99),
     "averaging": (0, 0.9999),
@@ -114,6 +115,11 @@ class TrainingConfig:
         Folder of a checkpoint to begin from, empty for none: with the same head phase 2 begins with its weights, in
         place of phase 1; for another head, or without stages, its base stands in for ImageNet's and the head is
         trained anew (Kirichenko, Izmailov, Wilson 2023, arXiv:2204.02937).
+    teachers : tuple of str
+        Phase 2: folders of checkpoints or runs whose mean answer to each changed film is learned too, see
+        `model.teachers`.
+    teaching : float
+        The share of that answer in what is learned; the rest is the film's label.
     more : tuple of Round
         What was added after the run was finished, see `model.planning.train_more`.
     """
@@ -151,6 +157,8 @@ class TrainingConfig:
     patience: int = 3
     save_minutes: float = 5.0
     start: str = ""
+    teachers: tuple[str, ...] = ()
+    teaching: float = 0.8
     more: tuple[Round, ...] = ()
 
     @classmethod
@@ -159,7 +167,8 @@ class TrainingConfig:
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
         values["stages"] = _stages(values["stages"])
-        values["without"] = tuple(values.get("without", ()))
+        for name in ("without", "teachers"):
+            values[name] = tuple(values.get(name, ()))
         values["more"] = tuple(
             Round(
                 stages=_stages(r["stages"]),
@@ -235,6 +244,8 @@ def check_settings(config: TrainingConfig) -> None:
         raise RunError(f"There is no weight file {config.weights}; give a file, 'imagenet' or 'random'.")
     if config.weights != "random" and config.base_width != 1:
         raise RunError("A network of another width cannot take ImageNet's weights; use --weights random with it.")
+    if config.teachers and not config.rounds:
+        raise RunError("Teachers teach in phase 2, and there is none with --stages none; give it stages.")
     stages = [stage for r in config.rounds for stage in r.stages]
     sizes = {size for size, _ in stages}
     if config.head == "flatten" and len(sizes) > 1:

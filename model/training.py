@@ -26,11 +26,12 @@ from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
 from model.pipeline import Batch, batches
-from model.planning import checkpoint_started_from, complete_beginning, load_dataset, starts_whole
+from model.planning import checkpoint_started_from, complete_beginning, load_dataset, starts_whole, teachers_of
 from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
 from model.stress import LOOKS
+from model.teachers import mean_answer
 from model.vgg16 import HEAD_NAMES, build_classifier, load_base_weights, logits_model, split_at_pool
 
 
@@ -285,6 +286,7 @@ class _Training:
             rate=course.rate,
             patience=config.patience,
             paces=dict.fromkeys(HEAD_NAMES, config.head_pace),
+            teacher=self._teacher(),
         )
         if number == 2 and not starts_whole(self.run):
             return phase
@@ -303,6 +305,7 @@ class _Training:
         rate: float,
         patience: int,
         paces: Mapping[str, float] | None = None,
+        teacher: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> Phase:
         return Phase(
             number=number,
@@ -318,7 +321,13 @@ class _Training:
             averaging=self.config.averaging,
             patience=patience,
             paces=paces or {},
+            teacher=teacher,
+            teaching=self.config.teaching,
         )
+
+    def _teacher(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
+        teachers = teachers_of(self.run)
+        return mean_answer(teachers, self.config.precision) if teachers else None
 
     def _loss_weights(self) -> NDArray[np.float32]:
         labels = self.labels["train"]

@@ -15,10 +15,11 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from model.calibration import at_temperature, fit_temperature, log_odds_of
-from model.card import _own_commands, main, make_card, update_readme
+from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import Files, load_checkpoint, read_card, write_card, write_measured
 from model.classifier import Classifier
+from model.commands import _own_commands
 from model.errors import CheckpointError, RunError
 from model.images import read_radiograph
 from model.metrics import expected_calibration_error

@@ -19,7 +19,7 @@ import pytest
 import train as cli
 from model.augment import NONE, Augmentation
 from model.batches import film_batch
-from model.card import _commands
+from model.commands import commands_of
 from model.errors import DatasetError, RunError
 from model.films import read_films
 from model.planning import start_run, train_more
@@ -252,7 +252,7 @@ def test_a_finished_run_is_trained_for_longer(
     assert train(Run(folder))
     assert stored(folder / BEST)[1] == meta
     assert [e["best"] for e in run.events() if e.get("phase") == 4 and e["event"] == "epoch"] == [False]
-    assert _commands(Run(folder)).splitlines()[1:] == [
+    assert commands_of(Run(folder)).splitlines()[1:] == [
         "python train.py --resume RUN --more 64:1 --more-rate 0.0004 --more-augmentation none",
         "python train.py --resume RUN --more 64:0.2 --more-rate 0.05",
     ]
