@@ -21,7 +21,7 @@ import numpy as np
 
 from model.cache import atomic_path, cache_dir, file_digest
 from model.card_text import card_page, card_summary
-from model.checkpoint import SHIPPED, Files, load_checkpoint, read_card, save_checkpoint, write_measured
+from model.checkpoint import CARD, SHIPPED, Files, load_checkpoint, read_card, save_checkpoint, write_measured
 from model.commands import commands_of
 from model.errors import CheckpointError, DatasetError, PneumoscopeError, RunError
 from model.evaluation import without_nan
@@ -47,7 +47,7 @@ def make_card(
     out: Path,
     *,
     stress_films: int = 0,
-    look_run: Run | None = None,
+    look_run: Path | None = None,
     others: Path | None = None,
     views: Path | None = None,
 ) -> dict[str, Any]:
@@ -63,9 +63,10 @@ def make_card(
         The checkpoint's folder.
     stress_films : int
         Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
-    look_run : Run, optional
-        A run of the same recipe with ``--split look``, whose numbers on the look it never saw go on the card. Without
-        one, a run that started from a checkpoint repeats what that one's card says about its own.
+    look_run : Path, optional
+        A run with ``--split look``, whose numbers on the look it never saw go on the card with its command; or a
+        checkpoint, `out` or another, whose card tells of such a run. Without one, a run that started from a checkpoint
+        repeats what that one's card says.
     others, views : Path, optional
         As in `model.measuring.measure`.
 
@@ -81,14 +82,14 @@ def make_card(
     """
     config = TrainingConfig.from_json(run.config)
     original, best = _trained(run, config)
+    before = run.config.get("started_from", {})
+    look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     save_checkpoint(original, out, architecture=architecture_of(config), threshold=0.5)
     shipped = load_checkpoint(out)
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], shipped.model)
     found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others, views=views)
-    before = run.config.get("started_from", {})
-    look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
     epochs = [e for e in run.events() if e["event"] == "epoch"]
     some = spread(read_films(dataset.of("test"), cache=cache), _ROUNDED_FILMS)
     card: dict[str, Any] = {
@@ -120,7 +121,7 @@ def measure_again(
     config: TrainingConfig,
     *,
     stress_films: int = 0,
-    look_run: Run | None = None,
+    look_run: Path | None = None,
     others: Path | None = None,
     views: Path | None = None,
 ) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def measure_again(
         The checkpoint's folder.
     config : TrainingConfig
         Names the films it was trained on, and how they were split.
-    stress_films, look_run, others, views : int, Run, Path, Path
+    stress_films, look_run, others, views : int, Path, Path, Path
         As in `make_card`; without a look run or views the card keeps what it says about them.
 
     Raises
@@ -183,7 +184,13 @@ def _trained(run: Run, config: TrainingConfig) -> tuple[keras.Model, dict[str, A
     return model, best
 
 
-def _on_the_held_out_look(run: Run) -> dict[str, Any]:
+def _on_the_held_out_look(folder: Path) -> dict[str, Any]:
+    if (folder / CARD).exists():
+        told = read_card(folder).get("look_split")
+        if not isinstance(told, dict):
+            raise CheckpointError(f"The card in {folder} tells of no run with --split look; give such a run.")
+        return told
+    run = Run(folder)
     config = TrainingConfig.from_json(run.config)
     if config.split != "look":
         raise RunError(f"{run.folder} was trained with --split {config.split}; give a run with --split look.")
@@ -240,7 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", nargs="?", type=Path, help="a run folder of train.py")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="the checkpoint's folder (default: %(default)s)")
     parser.add_argument("--stress-films", type=int, default=0, metavar="N", help="films per stress condition (0: all)")
-    parser.add_argument("--look-run", type=Path, metavar="RUN", help="a run with --split look, for the card")
+    parser.add_argument(
+        "--look-run", type=Path, metavar="RUN", help="a run with --split look, or a checkpoint whose card tells of one"
+    )
     parser.add_argument(
         "--others", type=Path, metavar="DIR", help="a folder for each kind of picture that is no upright chest film"
     )
@@ -254,13 +263,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readme", action="store_true", help="write the card's summary into README.md")
     options = parser.parse_args(arguments)
     try:
-        look_run = Run(options.look_run) if options.look_run else None
         if options.run:
             make_card(
                 Run(options.run),
                 options.out,
                 stress_films=options.stress_films,
-                look_run=look_run,
+                look_run=options.look_run,
                 others=options.others,
                 views=options.views,
             )
@@ -271,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.out,
                 _as_trained(options),
                 stress_films=options.stress_films,
-                look_run=look_run,
+                look_run=options.look_run,
                 others=options.others,
                 views=options.views,
             )

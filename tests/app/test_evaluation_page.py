@@ -112,7 +112,13 @@ def test_the_slider_moves_matrix_dots_and_address(shipped: ScoreTable) -> None:
 def test_an_aim_sets_the_threshold_that_validation_films_chose(shipped: ScoreTable) -> None:
     page = open_page(EVALUATION)
     aims = [button for button in page.button if str(button.key).startswith("offer-aim")]
-    assert [button.label for button in aims] == ["The app's · 0.25", "Youden · 0.21", "Find 95 % · 0.77"]
+    card = read_card()
+    chosen = {name: card["thresholds"][name]["threshold"] for name in ("youden", "sensitivity 95 %")}
+    assert [button.label for button in aims] == [
+        f"The app's · {card['threshold']:.2f}",
+        f"Youden · {chosen['youden']:.2f}",
+        f"Find 95 % · {chosen['sensitivity 95 %']:.2f}",
+    ]
     aims[2].click().run()
     assert slider(page, "threshold").value == read_card()["thresholds"]["sensitivity 95 %"]["threshold"]
     val = shipped_scores("val")

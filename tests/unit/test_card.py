@@ -307,7 +307,7 @@ def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[s
     )
     assert train(look)
     run, _, plain = made
-    card = make_card(run, tmp_path / "out", look_run=look)
+    card = make_card(run, tmp_path / "out", look_run=look.folder)
     assert card["test"] == plain["test"] and "look_split" not in plain
     shown = card["look_split"]
     counts = look.config["data"]["counts"]
@@ -326,8 +326,12 @@ def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[s
     assert read_card(folder)["look_split"] == shown
     assert main(again) == 0
     assert read_card(folder)["look_split"] == shown, "measured again without one, the card keeps it"
+    assert main([str(run.folder), "--out", str(folder), "--look-run", str(folder)]) == 0
+    assert read_card(folder)["look_split"] == shown, "another network in its place repeats it where asked to"
+    with pytest.raises(CheckpointError, match=r"tells of no run with --split look; give such a run\.$"):
+        make_card(run, tmp_path / "other", look_run=made[1])
     with pytest.raises(RunError, match=r"was trained with --split patient; give a run with --split look\.$"):
-        make_card(run, tmp_path / "other", look_run=run)
+        make_card(run, tmp_path / "other", look_run=run.folder)
 
 
 def test_the_card_repeats_what_was_asked_of_the_data_set() -> None:
