@@ -265,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--precision",
         "what the convolutions multiply while training; bfloat16 is several times as fast on processors made for it "
-        "(AMX, AVX-512 BF16) and slower on others",
+        "(AMX, AVX-512 BF16) and no faster on others",
         choices=["float32", "bfloat16"],
     )
     add("--weight-decay", "decoupled weight decay")

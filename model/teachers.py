@@ -1,7 +1,7 @@
 """Teachers: networks of this project whose mean answer to a film is part of what another one learns towards.
 
-The mean of several networks' logits ranks films better than any of them; a network that learns to answer like them
-keeps a part of that in one (Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network",
+The mean of several networks' logits often ranks films better than any of them, and a network that learns to answer
+like them may keep a part of that in one (Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network",
 arXiv:1503.02531).
 """
 
