@@ -16,7 +16,7 @@ Train a finished run for longer:
 
     python train.py --resume runs/2026-11-22-chest_xray --more 224:1
 
-Go on from a checkpoint whose run is gone, with the data, split and seed of its card:
+Go on from a checkpoint or a run, with the data, split and seed it was trained with:
 
     python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages 224:1 --rate 2e-5
 
@@ -234,9 +234,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", "'imagenet', 'random', or a weight file", metavar="SOURCE")
     add(
         "--start",
-        "a checkpoint's folder to go on from: with its own head in phase 2; with another --head or --width, or with "
+        "a checkpoint or run to go on from: with its own head in phase 2; with another --head or --width, or with "
         "--stages none, in phase 1, where a head is trained anew on its base",
-        metavar="CHECKPOINT",
+        metavar="FOLDER",
     )
     parser.add_argument(
         "--teachers",

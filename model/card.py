@@ -34,6 +34,7 @@ from model.scoring import Scorer, probabilities_of, under
 from model.settings import TrainingConfig, architecture_of
 from model.stress import LOOKS
 from model.thresholds import robust_threshold
+from model.trained import training_of
 from model.vgg16 import build_classifier
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -65,8 +66,8 @@ def make_card(
         Measure the stress table on this many test films, spread evenly over the list; 0 takes all.
     look_run : Path, optional
         A run with ``--split look``, whose numbers on the look it never saw go on the card with its command; or a
-        checkpoint, `out` or another, whose card tells of such a run. Without one, a run that started from a checkpoint
-        repeats what that one's card says.
+        checkpoint, `out` or another, whose card tells of such a run. Without one, a run that started from another
+        network repeats what is told of that one.
     others, views : Path, optional
         As in `model.measuring.measure`.
 
@@ -81,16 +82,14 @@ def make_card(
         If the run, its data or the folder cannot be used.
     """
     config = TrainingConfig.from_json(run.config)
-    original, best = _trained(run, config)
-    before = run.config.get("started_from", {})
-    look = _on_the_held_out_look(look_run) if look_run else before.get("look_split")
+    original = _trained(run, config)
+    look = _on_the_held_out_look(look_run) if look_run else run.config.get("started_from", {}).get("look_split")
     save_checkpoint(original, out, architecture=architecture_of(config), threshold=0.5)
     shipped = load_checkpoint(out)
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], shipped.model)
     found, files = measure(scorer, dataset, cache=cache, stress_films=stress_films, others=others, views=views)
-    epochs = [e for e in run.events() if e["event"] == "epoch"]
     some = spread(read_films(dataset.of("test"), cache=cache), _ROUNDED_FILMS)
     card: dict[str, Any] = {
         **shipped.card,
@@ -102,12 +101,7 @@ def make_card(
             "people": dataset.people,
             "unreadable": found.pop("unreadable"),
         },
-        "training": {
-            "environment": run.config["environment"],
-            "best": best,
-            "epochs": before.get("epochs", []) + [e for e in epochs if e["phase"] > 1],
-            "head_epochs": before.get("head_epochs", 0) + sum(e["phase"] == 1 for e in epochs),
-        },
+        "training": {"environment": run.config["environment"], **training_of(run)},
         **found,
         **({"look_split": look} if look else {}),
         "float16": {"largest_difference_in_probability": _rounding(original, shipped.model, some)},
@@ -171,17 +165,17 @@ def _written(out: Path, card: dict[str, Any], files: Files) -> dict[str, Any]:
     return card
 
 
-def _trained(run: Run, config: TrainingConfig) -> tuple[keras.Model, dict[str, Any]]:
+def _trained(run: Run, config: TrainingConfig) -> keras.Model:
     if config.head == "flatten" and config.first_size != INPUT_SIZE:
         raise RunError(
             f"The Flatten head of {run.folder} was trained on films of {config.first_size} px and fits no others, but "
             f"films are served at {INPUT_SIZE} px; train it with --stages {INPUT_SIZE}:1."
         )
-    arrays, best = run.load_best()
+    arrays, _ = run.load_best()
     model = build_classifier(**architecture_of(config), seed=None)
     for variable in model.weights:
         variable.assign(arrays[variable.path])
-    return model, best
+    return model
 
 
 def _on_the_held_out_look(folder: Path) -> dict[str, Any]:
@@ -194,7 +188,7 @@ def _on_the_held_out_look(folder: Path) -> dict[str, Any]:
     config = TrainingConfig.from_json(run.config)
     if config.split != "look":
         raise RunError(f"{run.folder} was trained with --split {config.split}; give a run with --split look.")
-    scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], _trained(run, config)[0])
+    scorer = Scorer(run.folder / "scores" / file_digest(run.folder / BEST)[:12], _trained(run, config))
     dataset = load_dataset(config)
     cache = cache_for(len(dataset.examples), config.cache)
     val, test = (read_films(dataset.of(split), cache=cache) for split in ("val", "test"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from model.cache import atomic_path
-from model.checkpoint import Checkpoint, load_checkpoint
 from model.datasets import REGISTRY, SPLITS, Dataset, Split, check_classes
 from model.datasets.splits import check_patients
 from model.datasets.tables import shortened
@@ -21,7 +20,8 @@ from model.fitting import LOOKS_LOSS
 from model.look_split import split_by_look
 from model.runs import BEST, Run, git_revision, writing
 from model.settings import Round, Stages, TrainingConfig, architecture_of, check_settings, settings_of
-from model.teachers import Teacher, teacher_in
+from model.teachers import teacher_in
+from model.trained import Trained, trained_in
 
 _PARTITION = ("options", "split", "without", "val_fraction", "test_fraction", "limit", "seed")
 _MORE_NEGATIVES = "take --negatives all, which counts other films without pneumonia as normal too"
@@ -115,15 +115,16 @@ def start_run(folder: Path, config: TrainingConfig) -> Run:
     Raises
     ------
     RunError
-        If the folder is in use or a setting makes no sense.
+        If the folder is in use, a setting makes no sense, or there is no trained network to start from, or none that
+        can teach.
     DatasetError
         If the data set cannot be used.
     CheckpointError
-        If there is no whole checkpoint in the folder to start from, or none in that of a teacher.
+        If the checkpoint to start from is damaged, or that of a teacher.
     """
     check_settings(config)
     dataset = load_dataset(config)
-    start = _checkpoint_to_start_from(config, dataset) if config.start else None
+    start = _to_start_from(config, dataset) if config.start else None
     found = [teacher_in(Path(folder), fingerprint=dataset.fingerprint()) for folder in config.teachers]
     teachers = [{"sha256": teacher.sha256, "command": teacher.command} for teacher in found]
     run = Run.create(
@@ -143,20 +144,17 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
     """Write what a run begins with and does not hold yet, so that a kill between its first files harms nothing.
 
     These are the table of the split, the names of films that are listed but not there, and, where the run starts from
-    a checkpoint with the same head, its weights.
+    a network with the same head, its weights.
 
     Raises
     ------
-    CheckpointError
-        If the checkpoint to start from is gone or damaged.
-    RunError
-        If it is no longer the one the run was made for, or the folder cannot be written.
+    CheckpointError, RunError
+        If the network to start from is gone, damaged or replaced, or the folder cannot be written.
     """
     if starts_whole(run) and not (run.folder / BEST).exists():
-        start = checkpoint_started_from(run)
-        best = start.card["training"]["best"]
-        known = {key: best[key] for key in ("size", "val_loss", LOOKS_LOSS) if key in best} | {"phase": 1, "epoch": 0}
-        run.save_best({v.path: np.array(v.numpy()) for v in start.model.weights}, known)
+        start = started_from(run)
+        kept = {key: start.best[key] for key in ("size", "val_loss", LOOKS_LOSS) if key in start.best}
+        run.save_best(start.weights(), kept | {"phase": 1, "epoch": 0})
     table = run.folder / "split.tsv"
     if not table.exists():
         lines = [f"{e.split}\t{e.label}\t{e.patient}\t{e.name}" for e in dataset.examples]
@@ -169,82 +167,66 @@ def complete_beginning(run: Run, dataset: Dataset) -> None:
 
 
 def starts_whole(run: Run) -> bool:
-    """Tell whether a run starts from a whole checkpoint, so that it has no phase 1.
+    """Tell whether a run starts from a whole network, so that it has no phase 1.
 
-    With another head, or without a phase 2, it starts from the checkpoint's base.
+    With another head, or without a phase 2, it starts from that network's base.
     """
     config = run.config
     return bool(config.get("start")) and bool(config["stages"]) and config["started_from"].get("same_head", True)
 
 
-def checkpoint_started_from(run: Run) -> Checkpoint:
-    """Return the checkpoint a run starts from.
+def started_from(run: Run) -> Trained:
+    """Return the network a run starts from.
 
     Raises
     ------
-    CheckpointError
-        If it is gone or damaged.
-    RunError
-        If it is no longer the one the run was made for.
+    CheckpointError, RunError, DatasetError
+        As `model.trained.trained_in` does, or if it is no longer the one the run was made for.
     """
-    start = load_checkpoint(Path(run.config["start"]), calibrated=False)
-    if start.sha256 != run.config["started_from"]["sha256"]:
-        raise RunError(
-            f"The checkpoint in {run.config['start']} is not the one {run.folder} was to start from; put that one "
-            "back, or begin a new run."
-        )
-    return start
+    return _unchanged(trained_in, run, run.config["start"], run.config["started_from"])
 
 
-def teachers_of(run: Run) -> list[Teacher]:
+def teachers_of(run: Run) -> list[Trained]:
     """Return the teachers of a run.
 
     Raises
     ------
     CheckpointError, RunError, DatasetError
-        As `model.teachers.teacher_in` does.
-    RunError
-        If one is no longer the one the run was made for.
+        As `model.teachers.teacher_in` does, or if one is no longer the one the run was made for.
     """
-    found = []
-    for folder, told in zip(run.config.get("teachers", ()), run.config.get("taught_by", ()), strict=True):
-        teacher = teacher_in(Path(folder), fingerprint=run.config["data"]["fingerprint"])
-        if teacher.sha256 != told["sha256"]:
-            raise RunError(
-                f"The network in {folder} is not the one that was to teach {run.folder}; put that one back, or begin "
-                "a new run."
-            )
-        found.append(teacher)
+    folders, told = run.config.get("teachers", ()), run.config.get("taught_by", ())
+    return [_unchanged(teacher_in, run, folder, then) for folder, then in zip(folders, told, strict=True)]
+
+
+def _unchanged(find: Callable[..., Trained], run: Run, folder: str, then: Mapping[str, Any]) -> Trained:
+    found = find(Path(folder), fingerprint=run.config["data"]["fingerprint"])
+    if found.sha256 != then["sha256"]:
+        raise RunError(
+            f"The network in {folder} is not the one {run.folder} was made for; put that one back, or begin a new run."
+        )
     return found
 
 
-def _checkpoint_to_start_from(config: TrainingConfig, dataset: Dataset) -> Checkpoint:
-    start = load_checkpoint(Path(config.start), calibrated=False)
-    made, asked = (a.get("base_width", 1.0) for a in (start.card["architecture"], architecture_of(config)))
+def _to_start_from(config: TrainingConfig, dataset: Dataset) -> Trained:
+    start = trained_in(Path(config.start), fingerprint=dataset.fingerprint())
+    made, asked = (a.get("base_width", 1.0) for a in (start.architecture, architecture_of(config)))
     if made != asked:
         raise RunError(
             f"The base of the network in {config.start} is {made:g} times as wide as VGG16's, this run asks for "
             f"{asked:g}; make them alike with --base-width."
         )
-    told = start.card.get("training", {}).keys()
-    if not ({"data", "command"} <= start.card.keys() and {"best", "epochs", "head_epochs"} <= told):
-        raise RunError(
-            f"The card in {config.start} does not say how it was trained; make it with python -m model.card."
-        )
-    if start.card["data"]["fingerprint"] != dataset.fingerprint():
-        raise DatasetError(
-            f"The checkpoint in {config.start} was trained on other films or another split, so that films held out "
-            "here may be among those it has learned; use the data, --split, --seed and shares of its card."
-        )
     return start
 
 
-def _origin(start: Checkpoint, config: TrainingConfig) -> dict[str, Any]:
-    training = start.card["training"]
-    told = {key: training[key] for key in ("head_epochs", "epochs")}
-    told |= {key: start.card[key] for key in ("look_split",) if key in start.card}
-    same = start.card["architecture"] == architecture_of(config)
-    return {"sha256": start.sha256, "same_head": same, "command": start.card["command"], **told}
+def _origin(start: Trained, config: TrainingConfig) -> dict[str, Any]:
+    return {
+        "sha256": start.sha256,
+        "same_head": start.architecture == architecture_of(config),
+        "command": start.command,
+        "head_epochs": start.head_epochs,
+        "epochs": start.epochs,
+        **({"look_split": start.look_split} if start.look_split else {}),
+    }
 
 
 def train_more(run: Run, stages: Stages, *, rate: float | None = None, augmentation: str | None = None) -> None:

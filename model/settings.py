@@ -112,9 +112,9 @@ class TrainingConfig:
     save_minutes : float
         Longest time between two saved states.
     start : str
-        Folder of a checkpoint to begin from, empty for none: with the same head phase 2 begins with its weights, in
-        place of phase 1; for another head, or without stages, its base stands in for ImageNet's and the head is
-        trained anew (Kirichenko, Izmailov, Wilson 2023, arXiv:2204.02937).
+        Folder of a checkpoint or run to begin from, empty for none: with the same head phase 2 begins with its
+        weights, in place of phase 1; for another head, or without stages, its base stands in for ImageNet's and the
+        head is trained anew (Kirichenko, Izmailov, Wilson 2023, arXiv:2204.02937).
     teachers : tuple of str
         Phase 2: folders of checkpoints or runs whose mean answer to each changed film is learned too, see
         `model.teachers`.

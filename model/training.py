@@ -26,7 +26,7 @@ from model.imagenet import imagenet_weights
 from model.looks import look_statistics, overlap_weights
 from model.metrics import auroc
 from model.pipeline import Batch, batches
-from model.planning import checkpoint_started_from, complete_beginning, load_dataset, starts_whole, teachers_of
+from model.planning import complete_beginning, load_dataset, started_from, starts_whole, teachers_of
 from model.runs import BEST, Run
 from model.sampling import class_weights, epoch_order
 from model.settings import Round, settings_of
@@ -137,7 +137,7 @@ class _Training:
 
     def _initial_weights(self) -> None:
         if self.config.start:
-            start = {v.path: v for v in checkpoint_started_from(self.run).model.weights}
+            start = started_from(self.run).weights()
             for variable in self.model.weights:
                 if variable.path.startswith("block"):
                     variable.assign(start[variable.path])

@@ -1,4 +1,4 @@
-"""Runs that start from a checkpoint: with all of it, with another head, or with a head trained anew on its base."""
+"""Runs that start from a trained network: with all of it, with another head, or with a head made anew on its base."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from model.card import make_card
-from model.checkpoint import load_checkpoint, save_checkpoint, write_card
+from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
 from model.errors import PneumoscopeError, RunError
-from model.planning import start_run
+from model.planning import start_run, started_from
 from model.runs import Run
 from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS
@@ -45,8 +45,9 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
     for variable in model.weights:
         variable.assign(weights[variable.path])
     save_checkpoint(model, other, architecture=card["architecture"], threshold=0.5)
+    write_card(other, {**card, **read_card(other)})
     later.amend({"start": str(other)})
-    with pytest.raises(RunError, match=r"is not the one .* was to start from; put that one back"):
+    with pytest.raises(RunError, match=r"is not the one .* was made for; put that one back"):
         train(later)
     later.amend({"start": str(out)})
 
@@ -66,11 +67,43 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
     for change, said in (
         ({"seed": 5}, "another split, so that films held out here may be among those it has learned"),
         ({"base_width": 1 / 8}, "is 0.0625 times as wide as VGG16's, this run asks for 0.125; make them alike"),
-        ({"start": str(tmp_path)}, "card.json is missing"),
+        ({"start": str(tmp_path)}, r"holds neither a checkpoint with its card\.json nor a run with its config\.json"),
     ):
         with pytest.raises(PneumoscopeError, match=said):
             start_run(tmp_path / "other", TrainingConfig(**{**vars(config), **change}))
         assert not (tmp_path / "other").exists()
+
+
+def test_a_run_goes_on_from_another_run_without_a_card(made: tuple[Run, Path, dict[str, Any]], tmp_path: Path) -> None:
+    run, _, card = made
+    first = Run(shutil.copytree(run.folder, tmp_path / "first"))
+    settings = {**SMOKE_SETTINGS, "stages": ((32, 0.5),), "rate": 1e-8}
+    later = first
+    for number in (1, 2):
+        config = TrainingConfig(
+            dataset="chest_xray", data_dir=run.config["data_dir"], **settings, start=str(later.folder)
+        )
+        before, later = later.load_best()[0], start_run(tmp_path / f"run{number}", config)
+        begun = later.load_best()[0]
+        assert begun.keys() == before.keys()
+        assert all(np.array_equal(begun[name], value) for name, value in before.items()), "not rounded to float16"
+        assert train(later)
+    told = make_card(later, tmp_path / "out")
+    lines = told["command"].splitlines()
+    assert lines[0] == card["command"] and len(lines) == 3
+    assert all("--start CHECKPOINT" in line for line in lines[1:]) and str(tmp_path) not in "".join(lines)
+    assert told["training"]["head_epochs"] == card["training"]["head_epochs"]
+    assert told["training"]["epochs"][:-2] == card["training"]["epochs"]
+    assert len(told["training"]["epochs"]) == len(card["training"]["epochs"]) + 2
+
+    arrays, meta = first.load_best()
+    waiting = start_run(tmp_path / "waiting", replace(config, start=str(first.folder), stages=()))
+    found = started_from(waiting)
+    first.save_best({name: 2 * value for name, value in arrays.items()}, meta)
+    with pytest.raises(RunError, match="is not the one this run was made for; put that one back"):
+        found.weights()
+    with pytest.raises(RunError, match=r"is not the one .*waiting was made for; put that one back"):
+        train(waiting)
 
 
 def test_another_head_is_trained_on_the_base_of_a_checkpoint(

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from model.batches import film_batch
 from model.card import make_card
-from model.checkpoint import load_checkpoint, write_card
+from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
 from model.errors import PneumoscopeError, RunError
 from model.films import read_films
 from model.planning import load_dataset, start_run, teachers_of
@@ -117,7 +117,7 @@ def test_a_teacher_that_is_replaced_while_its_student_waits_is_refused(made: Mad
     assert [found.folder for found in teachers_of(later)] == [teacher]
     arrays, meta = Run(teacher).load_best()
     Run(teacher).save_best({name: 2 * value for name, value in arrays.items()}, meta)
-    with pytest.raises(RunError, match=r"is not the one that was to teach .*; put that one back"):
+    with pytest.raises(RunError, match=r"is not the one .* was made for; put that one back"):
         train(later)
     (teacher / BEST).unlink()
     with pytest.raises(RunError, match="holds no trained weights yet"):
@@ -127,14 +127,16 @@ def test_a_teacher_that_is_replaced_while_its_student_waits_is_refused(made: Mad
 def test_teachers_that_cannot_teach_are_refused_before_anything_is_made(made: Made, tmp_path: Path) -> None:
     run, out, card = made
     flat, untold = (shutil.copytree(out, tmp_path / name) for name in ("flat", "untold"))
-    write_card(flat, {**card, "architecture": {**card["architecture"], "head": "flatten"}})
+    architecture = {**card["architecture"], "head": "flatten"}
+    save_checkpoint(build_classifier(**architecture, seed=1), flat, architecture=architecture, threshold=0.5)
+    write_card(flat, {**card, **read_card(flat)})
     write_card(untold, {name: value for name, value in card.items() if name != "command"})
     config = _config(run, teachers=(str(out),))
     for change, said in (
         ({"seed": 5}, "was trained on other films or another split, so that films held out here may be"),
         ({"teachers": (str(flat),)}, "has a Flatten head, which fits one size of film only"),
         ({"teachers": (str(untold),)}, "does not say how it was trained; make it with python -m model.card"),
-        ({"teachers": (str(out), str(tmp_path))}, "is not a training run"),
+        ({"teachers": (str(out), str(tmp_path))}, "holds neither a checkpoint with its card"),
         ({"teaching": 1.5}, r"--teaching is 1\.5; give a number from 0 to 1\."),
         ({"stages": ()}, "Teachers teach in phase 2, and there is none with --stages none"),
     ):
