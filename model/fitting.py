@@ -61,6 +61,9 @@ class Phase:
         Label smoothing, 0..1.
     averaging : float
         Decay per step of the moving average of the weights; 0 keeps the weights themselves.
+    begins_trained : bool
+        The weights it begins with are worth keeping: they count in the average in full. Otherwise the average forgets
+        them quickly, with a decay of at most (1 + n) / (10 + n) in step n.
     patience : int
         Epochs without a lower validation loss before training leaves a size: for the next one, or for good.
     paces : mapping of str to float
@@ -86,6 +89,7 @@ class Phase:
     smoothing: float
     averaging: float
     patience: int
+    begins_trained: bool = False
     paces: Mapping[str, float] = field(default_factory=dict)
     teacher: Callable[[tf.Tensor], tf.Tensor] | None = None
     teaching: float = 0.0
@@ -249,7 +253,8 @@ class Fitter:
         for state in self._dropout:
             state.assign(np.array([self.seed * 10 + self.phase.number, self.progress.total], dtype=np.uint32))
         self.optimizer.learning_rate.assign(rate)
-        decay = min(self.phase.averaging, (1 + self.progress.total) / (10 + self.progress.total))
+        early = 1.0 if self.phase.begins_trained else (1 + self.progress.total) / (10 + self.progress.total)
+        decay = min(self.phase.averaging, early)
         loss, correct = self._step(
             *self._distributed(batch), tf.constant(len(labels), tf.float32), tf.constant(decay, tf.float32)
         )

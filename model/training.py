@@ -292,7 +292,8 @@ class _Training:
             return phase
         best = self.run.load_best()[1]
         # A best that was chosen before there was a loss over looks cannot be compared.
-        return replace(phase, best_loss=best.get(LOOKS_LOSS, inf), best_size=best.get("size", 0))
+        known = {"best_loss": best.get(LOOKS_LOSS, inf), "best_size": best.get("size", 0)}
+        return replace(phase, **known, begins_trained=True)
 
     def _phase(
         self,

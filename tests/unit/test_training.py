@@ -123,6 +123,17 @@ def test_one_step_by_hand(run: Run) -> None:
     assert meta["progress"]["finished"]
 
 
+def test_weights_that_are_trained_already_count_in_the_average_in_full(run: Run) -> None:
+    network = _network()
+    validate = {"val_loss": 1.0, **VALIDATION}
+    _fitter(run, network, _phase(network, validate=lambda epoch: validate, begins_trained=True)).fit()
+    arrays, _ = stored(run.folder / STATE)
+    assert np.abs(arrays["weight/0"] - KERNEL).min() > 1e-3
+    np.testing.assert_allclose(
+        arrays["average/0"], arrays["weight/0"] + 0.9 * (KERNEL - arrays["weight/0"]), atol=1e-6
+    )
+
+
 def test_a_weight_with_a_pace_goes_that_many_times_as_far(run: Run) -> None:
     """Decay included; and the average follows what the weight became."""
 
