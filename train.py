@@ -24,6 +24,10 @@ Let one network learn what two answer together:
 
     python train.py --data-dir DIR --split patient --seed 1 --teachers model/pretrained runs/NAME
 
+Take the mean of the weights of networks that grew from one:
+
+    python train.py --mean runs/ONE runs/TWO runs/THREE --run runs/MEAN
+
 Train its head anew and leave its base as it is:
 
     python train.py --data-dir DIR --split patient --seed 1 --start model/pretrained --stages none
@@ -50,9 +54,11 @@ from model.planning import start_run, train_more
 from model.runs import BEST, Run
 from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS, write_smoke_films
+from model.soups import mean_run
 from model.training import train
 
 _DATA_OPTIONS = {name: option for kind in REGISTRY.values() for name, option in kind.options.items()}
+_MODES = ("resume", "mean", "smoke")
 _MORE = ("more", "more_rate", "more_augmentation")
 
 
@@ -69,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
                 train_more(run, options.more, rate=options.more_rate, augmentation=options.more_augmentation)
         elif options.smoke:
             return _smoke(stop)
+        elif options.mean:
+            run = mean_run(options.run or _new_folder("mean"), options.mean)
+            print(f"the mean of {len(options.mean)} networks is in {run.folder}")
+            return 0
         else:
             run = start_run(options.run or _new_folder(options.dataset), _config(options))
             for note in run.config["data"]["notes"]:
@@ -120,14 +130,14 @@ class _CtrlC:
 
 
 def _refuse_what_would_be_ignored(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    mode = "--resume" if options.resume else "--smoke" if options.smoke else None
+    mode = next((f"--{name}" for name in _MODES if getattr(options, name)), None)
     given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
-    used = {"resume", "smoke", *(_MORE if options.resume and options.more else ())}
+    used = {*_MODES, *(_MORE if options.resume and options.more else ()), *(["run"] if mode == "--mean" else [])}
     ignored = [f"--{name.replace('_', '-')}" for name in given if name not in used]
     if options.more and not options.resume:
         parser.error("--more goes with --resume; give a new run all its --stages at once")
-    if options.resume and options.smoke:
-        parser.error("give --resume or --smoke, not both")
+    if sum(bool(getattr(options, name)) for name in _MODES) > 1:
+        parser.error("give one of --resume, --mean and --smoke")
     if mode and ignored:
         parser.error(f"{mode} brings its own settings; leave out {', '.join(ignored)}")
 
@@ -205,6 +215,14 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(PRESETS),
         help="with --more: how far their films are changed (default: as before)",
     )
+    parser.add_argument(
+        "--mean",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FOLDER",
+        help="no training: a run whose weights are the mean of those of these checkpoints and runs, the last a run",
+    )
     parser.add_argument("--smoke", action="store_true", help="the whole thing, tiny, on synthetic films")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the new run's folder (default: runs/DATE-NAME)")
     kinds = "; ".join(f"{kind.name}: {kind.about}" for kind in REGISTRY.values())
@@ -272,6 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--smoothing", "label smoothing")
     add("--averaging", "decay of the moving average of the weights, 0 for none")
     add("--patience", "epochs without a lower validation loss before a phase ends")
+    add("--keep", "phase 2: the weights of the lowest validation loss, or the last ones", choices=["best", "last"])
     add("--save-minutes", "longest time between two saved states")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,12 @@ _UNTOLD = ("dataset", "data_dir", "options", "cache", "more")
 
 
 def commands_of(run: Run) -> str:
-    """Return the commands that trained a run, one a line: those of what it started from, of its teachers, its own."""
+    """Return the commands that trained a run, one a line: those of what it started from, of its teachers, its own.
+
+    Of a mean of networks they are those of each network, with one more # before their own remarks.
+    """
+    if "mean_of" in run.config:
+        return _of_a_mean(run.config["mean_of"])
     before = run.config.get("started_from", {}).get("command", "").splitlines()
     taught: list[str] = []
     for number, teacher in enumerate(run.config.get("taught_by", ()), start=1):
@@ -22,6 +28,14 @@ def commands_of(run: Run) -> str:
     if taught:
         return "\n".join([*(["# CHECKPOINT", *before] if before else []), *taught, "# this network", *own])
     return "\n".join([*before, *own])
+
+
+def _of_a_mean(networks: Sequence[Mapping[str, Any]]) -> str:
+    lines, names = [], [f"NETWORK{number}" for number in range(1, 1 + len(networks))]
+    for name, network in zip(names, networks, strict=True):
+        told = network["command"].splitlines()
+        lines += [f"# {name}", *("#" + line if line.startswith("#") else line for line in told)]
+    return "\n".join([*lines, "# this network", " ".join(["python train.py --mean", *names])])
 
 
 def _own_commands(config: TrainingConfig) -> list[str]:

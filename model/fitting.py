@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -24,6 +24,8 @@ from model.pipeline import Batch, batches
 from model.runs import Run
 
 Arrays = dict[str, NDArray[Any]]
+
+Kept = Literal["best", "last"]
 
 LOOKS_LOSS = "val_looks_loss"
 _LARGEST_NORM = 1.0
@@ -66,6 +68,9 @@ class Phase:
         them quickly, with a decay of at most (1 + n) / (10 + n) in step n.
     patience : int
         Epochs without a lower validation loss before training leaves a size: for the next one, or for good.
+    keep : {"best", "last"}
+        The weights that are kept: those of the lowest validation loss, or those after the last epoch, where the rate
+        is lowest, whatever the loss. With "last" there is no stopping early.
     paces : mapping of str to float
         Beginning of a weight's path -> how many times as far as the others it goes in each step, decay included
         (discriminative fine-tuning: Howard, Ruder 2018, arXiv:1801.06146). Weights that are not named go as they are.
@@ -89,6 +94,7 @@ class Phase:
     smoothing: float
     averaging: float
     patience: int
+    keep: Kept = "best"
     begins_trained: bool = False
     paces: Mapping[str, float] = field(default_factory=dict)
     teacher: Callable[[tf.Tensor], tf.Tensor] | None = None
@@ -331,7 +337,7 @@ class Fitter:
             # A loss at one size says nothing against a loss at another, and the last size is the one that serves.
             p.best_loss, p.best_size, p.epochs_without_gain = float("inf"), epoch.size, 0
         loss = scores.get(LOOKS_LOSS, scores["val_loss"])
-        gained = loss < p.best_loss
+        gained = loss < p.best_loss or self.phase.keep == "last"
         if gained:
             p.best_loss, p.best_epoch, p.epochs_without_gain = loss, epoch.number, 0
             self.save_best(epoch=epoch.number, scores={"size": epoch.size, **scores})

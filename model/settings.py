@@ -11,6 +11,7 @@ from typing import Any
 from model.augment import PRESETS, Augmentation
 from model.datasets import REGISTRY
 from model.errors import DatasetError, RunError
+from model.fitting import Kept
 from model.runs import CONFIG, Run
 from model.sampling import Balance
 from model.vgg16 import INPUT_SIZE, Head, Precision
@@ -109,6 +110,8 @@ class TrainingConfig:
         checkpoint is always served in float32.
     weight_decay, smoothing, averaging, patience : float, float, float, int
         See `model.fitting.Phase`.
+    keep : str
+        "best" or "last", which weights are kept, see `model.fitting.Phase`.
     save_minutes : float
         Longest time between two saved states.
     start : str
@@ -155,6 +158,7 @@ class TrainingConfig:
     smoothing: float = 0.05
     averaging: float = 0.99
     patience: int = 3
+    keep: Kept = "best"
     save_minutes: float = 5.0
     start: str = ""
     teachers: tuple[str, ...] = ()
@@ -211,6 +215,11 @@ def settings_of(run: Run) -> TrainingConfig:
     DatasetError
         If it names a data set that is not there.
     """
+    if "mean_of" in run.config:
+        raise RunError(
+            f"{run.folder} holds the mean of other networks, there is nothing to go on with; train it as a new run "
+            f"with --start {run.folder}."
+        )
     try:
         config = TrainingConfig.from_json(run.config)
         check_settings(config)

@@ -321,6 +321,7 @@ class _Training:
             smoothing=self.config.smoothing,
             averaging=self.config.averaging,
             patience=patience,
+            keep=self.config.keep if number > 1 else "best",
             paces=paces or {},
             teacher=teacher,
             teaching=self.config.teaching,

@@ -16,10 +16,11 @@ from model.card import make_card
 from model.checkpoint import load_checkpoint, read_card, save_checkpoint, write_card
 from model.errors import PneumoscopeError, RunError
 from model.planning import start_run, started_from
-from model.runs import Run
+from model.runs import STATE, Run
 from model.settings import TrainingConfig
 from model.smoke import SMOKE_SETTINGS
 from model.training import train
+from tests.unit.tiny import stored
 
 
 def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
@@ -77,7 +78,7 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
 def test_a_run_goes_on_from_another_run_without_a_card(made: tuple[Run, Path, dict[str, Any]], tmp_path: Path) -> None:
     run, _, card = made
     first = Run(shutil.copytree(run.folder, tmp_path / "first"))
-    settings = {**SMOKE_SETTINGS, "stages": ((32, 0.5),), "rate": 1e-8}
+    settings = {**SMOKE_SETTINGS, "stages": ((32, 0.5),), "rate": 3e-3, "averaging": 0.9999}
     later = first
     for number in (1, 2):
         config = TrainingConfig(
@@ -88,6 +89,10 @@ def test_a_run_goes_on_from_another_run_without_a_card(made: tuple[Run, Path, di
         assert begun.keys() == before.keys()
         assert all(np.array_equal(begun[name], value) for name, value in before.items()), "not rounded to float16"
         assert train(later)
+        state, _ = stored(later.folder / STATE)
+        moved = [np.abs(state[f"weight/{k}"] - value).max() for k, value in enumerate(before.values())]
+        kept = [np.abs(state[f"average/{k}"] - value).max() for k, value in enumerate(before.values())]
+        assert max(moved) > 1e-3 > 20 * max(kept), "trained weights count in the average in full"
     told = make_card(later, tmp_path / "out")
     lines = told["command"].splitlines()
     assert lines[0] == card["command"] and len(lines) == 3

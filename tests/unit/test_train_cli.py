@@ -67,7 +67,7 @@ def test_stages_by_hand(text: str, stages: tuple[tuple[int, float], ...]) -> Non
         (["--resume", "run", "--more-rate", "1"], "--resume brings its own settings; leave out --more-rate"),
         (["--resume", "run", "--more", "64:1", "--seed", "5"], "leave out --seed"),
         (["--more", "64:1"], "--more goes with --resume; give a new run all its --stages at once"),
-        (["--resume", "run", "--smoke"], "give --resume or --smoke, not both"),
+        (["--resume", "run", "--smoke"], "give one of --resume, --mean and --smoke"),
     ],
 )
 def test_bad_arguments_end_with_2_and_a_sentence(

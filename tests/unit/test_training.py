@@ -134,6 +134,23 @@ def test_weights_that_are_trained_already_count_in_the_average_in_full(run: Run)
     )
 
 
+@pytest.mark.parametrize(("keep", "kept", "epochs"), [("best", 1, 3), ("last", 4, 4)])
+def test_the_best_or_the_last_weights_are_kept(run: Run, keep: str, kept: int, epochs: int) -> None:
+    seen: dict[int, Any] = {}
+    network = _network()
+
+    def validate(epoch: Epoch) -> dict[str, float]:
+        seen[epoch.number] = np.array(network.get_weights()[0])
+        return {"val_loss": float(epoch.number), **VALIDATION}
+
+    course = tuple(Epoch(number=k, steps=1, size=32) for k in range(1, 5))
+    assert _fitter(run, network, _phase(network, validate=validate, epochs=course, keep=keep)).fit()
+    assert len(seen) == epochs, "the last weights are waited for"
+    arrays, meta = stored(run.folder / BEST)
+    np.testing.assert_array_equal(arrays["logits/kernel"], seen[kept])
+    assert meta["epoch"] == kept and np.abs(seen[1] - seen[3]).min() > 1e-4
+
+
 def test_a_weight_with_a_pace_goes_that_many_times_as_far(run: Run) -> None:
     """Decay included; and the average follows what the weight became."""
 
