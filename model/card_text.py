@@ -88,6 +88,7 @@ def card_page(card: Mapping[str, Any]) -> str:
         "",
         *(f"    {line}" for line in card["command"].splitlines()),
         "",
+        *_mean_remark(training["best"].get("mean_of", 1)),
         f"Phase 1 (base frozen): {training['head_epochs']} epochs on cached features. Phase 2 (all layers):",
         "",
         "| Epoch | Size | Loss | Accuracy | Validation loss | Validation accuracy | Validation AUROC |",
@@ -114,6 +115,12 @@ def card_page(card: Mapping[str, Any]) -> str:
 
 def _people(card: Mapping[str, Any]) -> str:
     return str(card["data"].get("people", "patients"))
+
+
+def _mean_remark(networks: int) -> list[str]:
+    if networks == 1:
+        return []
+    return [f"The weights are the mean of those of {networks} networks; these are the epochs of all of them.", ""]
 
 
 def _look_section(look: Mapping[str, Any] | None, people: str) -> list[str]:

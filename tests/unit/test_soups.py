@@ -52,6 +52,9 @@ def test_the_mean_of_two_runs_is_a_network_with_the_history_of_both(made: Made, 
     assert lines[5:] == ["# this network", "python train.py --mean NETWORK1 NETWORK2"]
     assert told["training"]["epochs"][:-1] == card["training"]["epochs"], "what they share is told once"
     assert told["training"]["head_epochs"] == card["training"]["head_epochs"]
+    page = (tmp_path / "out" / "CARD.md").read_text(encoding="utf-8")
+    assert "The weights are the mean of those of 2 networks; these are the epochs of all of them." in page
+    assert "are the mean" not in (out / "CARD.md").read_text(encoding="utf-8")
     served = {v.path: v.numpy() for v in load_checkpoint(tmp_path / "out", calibrated=False).model.weights}
     assert all(np.array_equal(served[name], np.float16(value)) for name, value in between.items())
 
