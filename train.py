@@ -94,10 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(run: Run, stop: _CtrlC) -> int:
     print(f"run folder: {run.folder}", flush=True)
+    kept = run.config.get("keep", "best")
     if train(run, stop=stop):
-        print(f"done; the best weights are in {run.folder / 'best.npz'}")
+        print(f"done; the {kept} weights are in {run.folder / BEST}")
         return 0
-    trained = "the best weights so far are saved" if (run.folder / BEST).exists() else "nothing was trained yet"
+    trained = f"the {kept} weights so far are saved" if (run.folder / BEST).exists() else "nothing was trained yet"
     print(f"stopped; {trained}, go on with: python train.py --resume {run.folder}")
     return 130
 
