@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 import train
 from model.datasets import REGISTRY
 from model.errors import RunError
-from model.runs import CONFIG, Run
+from model.runs import BEST, CONFIG, Run
 from model.settings import TrainingConfig, settings_of
 from model.smoke import write_smoke_films
 from tests.unit.tiny import ROOT, SETTINGS, arguments
@@ -189,6 +190,21 @@ def test_ctrl_c_twice_ends_at_once_without_a_traceback(
     monkeypatch.setattr(train, "train", impatient)
     assert train.main(["--resume", str(tmp_path)]) == 130
     assert "ended at once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_end_of_a_run_names_the_weights_it_kept(
+    tmp_path: Path, keep: str, finished: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / CONFIG).write_text(json.dumps({"keep": keep}))
+    monkeypatch.setattr(train, "train", lambda run, *, stop: finished)
+    assert train.main(["--resume", str(tmp_path)]) == (0 if finished else 130)
+    assert ("nothing was trained yet" in capsys.readouterr().out) is not finished
+    (tmp_path / BEST).write_bytes(b"weights")
+    train.main(["--resume", str(tmp_path)])
+    said = f"the {keep} weights are in" if finished else f"the {keep} weights so far are saved, go on with"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.slow
