@@ -88,6 +88,7 @@ def card_page(card: Mapping[str, Any]) -> str:
         "",
         *(f"    {line}" for line in card["command"].splitlines()),
         "",
+        *_names_remark(card["command"]),
         *_mean_remark(training["best"].get("mean_of", 1)),
         f"Phase 1 (base frozen): {training['head_epochs']} epochs on cached features. Phase 2 (all layers):",
         "",
@@ -115,6 +116,12 @@ def card_page(card: Mapping[str, Any]) -> str:
 
 def _people(card: Mapping[str, Any]) -> str:
     return str(card["data"].get("people", "patients"))
+
+
+def _names_remark(commands: str) -> list[str]:
+    if "NETWORK1" not in commands:
+        return []
+    return ["NETWORK1 stands for the run of the commands under that title, RUN for that of the commands above.", ""]
 
 
 def _mean_remark(networks: int) -> list[str]:

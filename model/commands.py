@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from model.runs import Run
 from model.settings import Round, Stages, TrainingConfig
@@ -13,46 +13,60 @@ from model.settings import Round, Stages, TrainingConfig
 _UNTOLD = ("dataset", "data_dir", "options", "cache", "more")
 
 
+_TITLE = re.compile(r"^# (NETWORK\d+|this network)\n", re.MULTILINE)
+
+
 def commands_of(run: Run) -> str:
-    """Return the commands that trained a run, one a line: those of what it started from, of its teachers, its own.
+    """Return the commands that trained a run's network, one a line.
 
-    Of a mean of networks they are those of each network, with one more # before their own remarks.
+    If it began with another network, was taught by some or is their mean, the commands of each come first, once, under
+    a title, "# NETWORK1" and so on; commands below name it so. The last title is "# this network".
     """
+    before = _Before()
     if "mean_of" in run.config:
-        return _of_a_mean(run.config["mean_of"])
-    before = run.config.get("started_from", {}).get("command", "").splitlines()
-    taught: list[str] = []
-    for number, teacher in enumerate(run.config.get("taught_by", ()), start=1):
-        taught += [f"# TEACHER{number}", *teacher["command"].splitlines()]
-    own = _own_commands(TrainingConfig.from_json(run.config))
-    if taught:
-        return "\n".join([*(["# CHECKPOINT", *before] if before else []), *taught, "# this network", *own])
-    return "\n".join([*before, *own])
+        means = [before.name_of(network["command"]) for network in run.config["mean_of"]]
+        own = [" ".join(["python train.py --mean", *means])]
+    else:
+        started = run.config.get("started_from")
+        names = {
+            "start": [before.name_of(started["command"])] if started else [],
+            "teachers": [before.name_of(teacher["command"]) for teacher in run.config.get("taught_by", ())],
+        }
+        own = _own_commands(TrainingConfig.from_json(run.config), names)
+    return "\n".join([*before.lines(), *own])
 
 
-def _of_a_mean(networks: Sequence[Mapping[str, Any]]) -> str:
-    lines, names = [], [f"NETWORK{number}" for number in range(1, 1 + len(networks))]
-    for name, network in zip(names, networks, strict=True):
-        told = network["command"].splitlines()
-        lines += [f"# {name}", *("#" + line if line.startswith("#") else line for line in told)]
-    return "\n".join([*lines, "# this network", " ".join(["python train.py --mean", *names])])
+class _Before:
+    """The networks that led to one, each once: two are the same if the same commands trained them."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def name_of(self, told: str) -> str:
+        """Take in what `commands_of` told of a network, and return the name it has here."""
+        parts = _TITLE.split(told)
+        titles, texts = (parts[1::2], parts[2::2]) if len(parts) > 1 else (["this network"], parts)
+        here: dict[str, str] = {}
+        for title, text in zip(titles, texts, strict=True):
+            commands = re.sub(r"\bNETWORK\d+\b", lambda found: here[found[0]], text.rstrip("\n"))
+            here[title] = self._names.setdefault(commands, f"NETWORK{len(self._names) + 1}")
+        return here["this network"]
+
+    def lines(self) -> list[str]:
+        """Return the commands of all, each network's under its title, and the title of the one they led to."""
+        told = [line for commands, name in self._names.items() for line in (f"# {name}", *commands.splitlines())]
+        return [*told, "# this network"] if told else []
 
 
-def _own_commands(config: TrainingConfig) -> list[str]:
+def _own_commands(config: TrainingConfig, names: Mapping[str, Sequence[str]]) -> list[str]:
     defaults = TrainingConfig(dataset=config.dataset, data_dir="DIR")
+    shown = {"without": ["LIST"], "stages": [_stages_text(config.stages)], **names}
     parts = ["python", "train.py", "--dataset", config.dataset, "--data-dir", "DIR"]
     for name, value in asdict(config).items():
         if name not in _UNTOLD and value != getattr(defaults, name):
-            parts += ["--" + name.replace("_", "-"), *_shown(name, value, config)]
+            parts += ["--" + name.replace("_", "-"), *shown.get(name, [str(value)])]
     parts += [part for name, value in config.options.items() for part in (f"--{name}", value)]
     return [shlex.join(parts), *(_more_command(added, config) for added in config.more)]
-
-
-def _shown(name: str, value: Any, config: TrainingConfig) -> list[str]:
-    if name == "teachers":
-        return [f"TEACHER{number}" for number in range(1, 1 + len(config.teachers))]
-    known = {"start": "CHECKPOINT", "without": "LIST", "stages": _stages_text(config.stages)}
-    return [known.get(name, str(value))]
 
 
 def _more_command(added: Round, config: TrainingConfig) -> str:

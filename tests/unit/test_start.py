@@ -59,8 +59,8 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_card_says_so(
     arrays, _ = later.load_best()
     assert max(float(np.abs(arrays[name] - value).max()) for name, value in shipped.items()) < 1e-5
     told = make_card(later, tmp_path / "out")
-    assert told["command"].splitlines()[0] == card["command"]
-    assert "--start CHECKPOINT" in told["command"].splitlines()[1]
+    assert told["command"].splitlines()[:3] == ["# NETWORK1", card["command"], "# this network"]
+    assert "--start NETWORK1" in told["command"].splitlines()[3]
     assert str(tmp_path) not in json.dumps(told)
     assert told["training"]["head_epochs"] == card["training"]["head_epochs"]
     assert told["training"]["epochs"][:-1] == card["training"]["epochs"]
@@ -95,8 +95,9 @@ def test_a_run_goes_on_from_another_run_without_a_card(made: tuple[Run, Path, di
         assert max(moved) > 1e-3 > 20 * max(kept), "trained weights count in the average in full"
     told = make_card(later, tmp_path / "out")
     lines = told["command"].splitlines()
-    assert lines[0] == card["command"] and len(lines) == 3
-    assert all("--start CHECKPOINT" in line for line in lines[1:]) and str(tmp_path) not in "".join(lines)
+    assert lines[::2] == ["# NETWORK1", "# NETWORK2", "# this network"]
+    assert lines[1] == card["command"] and str(tmp_path) not in "".join(lines)
+    assert "--start NETWORK1" in lines[3] and "--start NETWORK2" in lines[5]
     assert told["training"]["head_epochs"] == card["training"]["head_epochs"]
     assert told["training"]["epochs"][:-2] == card["training"]["epochs"]
     assert len(told["training"]["epochs"]) == len(card["training"]["epochs"]) + 2
@@ -133,8 +134,8 @@ def test_another_head_is_trained_on_the_base_of_a_checkpoint(
     told = make_card(later, tmp_path / "out")
     assert told["look_split"] == look, "what was measured for the checkpoint it started from is told again"
     assert told["architecture"]["head"] == "flatten" and told["architecture"]["width"] == 5
-    assert told["command"].splitlines()[0] == card["command"]
-    assert {"--start", "--head", "flatten"} <= set(told["command"].splitlines()[1].split())
+    assert told["command"].splitlines()[:2] == ["# NETWORK1", card["command"]]
+    assert {"--start", "--head", "flatten"} <= set(told["command"].splitlines()[3].split())
     assert told["training"]["head_epochs"] > card["training"]["head_epochs"]
     config_file = json.loads((later.folder / "config.json").read_text())
     assert config_file["started_from"]["same_head"] is False
@@ -165,7 +166,7 @@ def test_a_head_is_trained_anew_on_the_base_of_a_checkpoint(
     assert same == {name for name in arrays if name.startswith("block")} and len(same) == 26
     told = make_card(later, tmp_path / "out")
     assert told["architecture"] == card["architecture"]
-    assert {"--stages none", "--start CHECKPOINT"} <= {
-        " ".join(pair) for pair in itertools.pairwise(told["command"].splitlines()[1].split())
+    assert {"--stages none", "--start NETWORK1"} <= {
+        " ".join(pair) for pair in itertools.pairwise(told["command"].splitlines()[3].split())
     }
     assert told["training"]["epochs"] == card["training"]["epochs"]
