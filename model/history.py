@@ -39,7 +39,7 @@ class History:
     epochs : tuple of Mapping
         One for each finished epoch, in order: "phase", "size" and the measures that were written down.
     best : int or None
-        The place of the epoch whose weights were kept.
+        The place of the epoch whose weights were kept; None of a mean of several networks' weights.
     fine_tuned_from : int or None
         The place of the first epoch in which every layer was trained.
     state : str

@@ -19,7 +19,6 @@ from model.card import main, make_card, update_readme
 from model.card_text import card_page, card_summary
 from model.checkpoint import Files, load_checkpoint, read_card, write_card, write_measured
 from model.classifier import Classifier
-from model.commands import _own_commands
 from model.errors import CheckpointError, RunError
 from model.images import read_radiograph
 from model.metrics import expected_calibration_error
@@ -332,16 +331,6 @@ def test_the_card_shows_the_look_that_was_held_out(made: tuple[Run, Path, dict[s
         make_card(run, tmp_path / "other", look_run=made[1])
     with pytest.raises(RunError, match=r"was trained with --split patient; give a run with --split look\.$"):
         make_card(run, tmp_path / "other", look_run=run.folder)
-
-
-def test_the_card_repeats_what_was_asked_of_the_data_set() -> None:
-    config = TrainingConfig(
-        dataset="phantom", data_dir="/secret", options={"films": "60", "shortcut": "0.9"}, cache="/secret",
-        without=("a", "b"),
-    )  # fmt: skip
-    assert _own_commands(config) == [
-        "python train.py --dataset phantom --data-dir DIR --without LIST --films 60 --shortcut 0.9"
-    ]
 
 
 def test_a_folder_that_is_no_run_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,3 +66,11 @@ def test_networks_of_the_same_settings_that_began_otherwise_are_two(tmp_path: Pa
     lines = commands_of(_run(tmp_path / "mean", mean_of=[later("one", 1), later("two", 2)])).splitlines()
     assert [line.split()[-1] for line in lines[3::4]] == ["NETWORK1", "NETWORK3"]
     assert lines[-1] == "python train.py --mean NETWORK2 NETWORK4"
+
+
+def test_they_repeat_what_was_asked_of_the_data_set_without_paths(tmp_path: Path) -> None:
+    asked = {"options": {"films": "60", "shortcut": "0.9"}, "cache": "/secret", "without": ("a", "b")}
+    settings = {**asdict(TrainingConfig(dataset="phantom", data_dir="/secret")), **asked}
+    assert commands_of(Run.create(tmp_path / "run", settings)) == (
+        "python train.py --dataset phantom --data-dir DIR --without LIST --films 60 --shortcut 0.9"
+    )
