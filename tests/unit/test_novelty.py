@@ -79,11 +79,11 @@ def test_another_place_must_be_clearly_nearer(distances: list[float], kind: str 
 @pytest.mark.parametrize(
     ("distances", "beyond", "kind"),
     [
-        ([0.6, 0.8, 0.9, 0.9, 0.9], -0.1, None),
-        ([0.6, 0.8, 0.9, 0.9, 0.9], 0.1, "not frontal"),
-        ([0.6, 0.57, 0.9, 0.9, 0.9], 0.1, "not frontal"),
-        ([0.6, 0.55, 0.9, 0.9, 0.9], 0.1, "inverted"),
-        ([1.01, 1.2, 1.2, 1.2, 1.2], 0.1, "stranger"),
+        ([0.6, 0.8, 0.9, 0.9, 0.9], 0.9, None),
+        ([0.6, 0.8, 0.9, 0.9, 0.9], 1.1, "not frontal"),
+        ([0.6, 0.57, 0.9, 0.9, 0.9], 1.1, "not frontal"),
+        ([0.6, 0.55, 0.9, 0.9, 0.9], 1.1, "inverted"),
+        ([1.01, 1.2, 1.2, 1.2, 1.2], 1.1, "stranger"),
     ],
 )
 def test_only_what_is_upright_and_no_stranger_is_called_not_frontal(
@@ -94,7 +94,7 @@ def test_only_what_is_upright_and_no_stranger_is_called_not_frontal(
 
 
 def test_each_film_is_judged_by_its_own_side_of_the_boundary() -> None:
-    boundary = Boundary(weights=np.array([1.0, -1.0]), offset=0.0)
+    boundary = Boundary(weights=np.array([2.0, -2.0]), offset=0.0)
     pooled = np.full((2, 12), 40.0**2)
     pooled[0, -2:], pooled[1, -2:] = (41.0**2, 40.0**2), (40.0**2, 41.0**2)
     doubts = replace(five_places(), boundary=boundary).doubts(pooled)
@@ -202,14 +202,13 @@ def test_pictures_that_are_no_films_are_refused(shipped: tuple[Novelty, object])
 
 
 @pytest.mark.slow
-def test_a_drawn_chest_is_told_from_its_side(shipped: tuple[Novelty, object]) -> None:
-    novelty, read = shipped
-    assert novelty.boundary is not None
-    chest, front = drawn_chest(), (0, 10, 180)
-    views = [to_grid(project(chest, angle).astype(np.float32) / 255) for angle in (*front, 75, 90, -90)]
-    assert all(doubt and doubt.kind in ("not frontal", "stranger") for doubt in refused(shipped, views[len(front) :]))
-    beyond = novelty.boundary.beyond(read(views))  # type: ignore[operator]
-    assert beyond[: len(front)].max() < beyond[len(front) :].min() - 3, "so few ellipsoids need not pass for a film"
+@pytest.mark.parametrize(("angles", "kinds"), [((0, 10, 180), {None}), ((75, 90, -90), {"not frontal", "stranger"})])
+def test_a_drawn_chest_is_told_from_its_side(
+    shipped: tuple[Novelty, object], angles: tuple[float, ...], kinds: set[str | None]
+) -> None:
+    chest = drawn_chest()
+    views = [to_grid(project(chest, angle).astype(np.float32) / 255) for angle in angles]
+    assert {doubt.kind if doubt else None for doubt in refused(shipped, views)} <= kinds
 
 
 @pytest.mark.slow
