@@ -188,9 +188,6 @@ def test_a_broken_view_is_named(tmp_path: Path) -> None:
 def test_the_shipped_network_tells_views_of_people_it_never_saw() -> None:
     rates = read_card()["views"]["rates"]
     assert min(rates[KINDS[kind]]["pictures"] for kind in KINDS) >= 12
-    assert rates[KINDS["frontal"]]["refused"] <= 1, "one of fifteen projections; real films are counted apart"
-    assert (
-        max(read_card()["refusals"][f"test films {how}"]["share"] for how in ("as they are", "under stress")) <= 0.01
-    )
+    assert rates[KINDS["frontal"]]["share"] <= 0.03
     assert rates[KINDS["side"]]["share"] >= 0.95
     assert rates[KINDS["other"]]["share"] >= 0.95
