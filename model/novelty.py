@@ -47,7 +47,7 @@ COMPONENTS = 16
 _LONGEST_RATIO = 3.0
 _FLATTEST = 0.04
 _MOST_COLOR = 0.25
-# Of 15 projected frontal chests one lay nearer to the place of films upside down, by 7 %; turned films by 29 %+
+# Of 15 projected frontal chests one lay 7 % nearer to the place of films upside down, turned films 29 % and more.
 _MUCH_NEARER = 0.92
 # Log-odds. Of projected people left out, frontal chests reached -1.2 and others began at 3.3; real films reached -0.6.
 _NO_CHEST = 1.0
