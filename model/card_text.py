@@ -231,8 +231,9 @@ def _views_section(views: Mapping[str, Any] | None) -> list[str]:
     return [
         f"A boundary between frontal chests and others was learned from {views['what']}: {views['chests']} chests and "
         f"{views['other_parts']} other parts of the body. {told}Below, a person's views are judged by another "
-        "boundary, learned without that person, and by the distances as above. How much the boundary may bend "
-        "was chosen with such counts in view.",
+        "boundary, learned without that person, and by the distances as above. How much the boundary may bend, how "
+        "far beyond it a picture must lie, and how much nearer to turned films than to upright ones, were chosen with "
+        "these very counts in view: they flatter.",
         "",
         *_rate_table(views["rates"]),
         "",
